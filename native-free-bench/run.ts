@@ -1,0 +1,168 @@
+/**
+ * The benchmark suite: `npm run bench`, or `npm run bench -- --quick` for CI. Nothing to compile, nothing to install: the load generator is
+ * TypeScript, and every DNS server found on PATH joins.
+ *
+ *   for each workload: start its servers ─► rounds, interleaved: closed loop on each ─► open loop at half load ─► search for the highest rate
+ *
+ *   --quick                three workloads, short rounds, no search: under three minutes
+ *   --workloads a,b        only these (file names in workloads/ and measures/)      --servers x,y    only these
+ *   --rounds N             --seconds S (of a round)                   --cores N        cores for the server
+ *   --out FOLDER           results.json, summary.md and the charts go there (results/ beside this file)
+ *   --compare FILE         an earlier results.json: prints ratios; exits 2 when something got worse beyond the noise
+ *   --list                 what there is
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { aboutMachine } from './machine/about.ts'
+import { chooseCores } from './machine/pinning.ts'
+import { type Measure, measureNames, readMeasure } from './measures/measure.ts'
+import { charts } from './report/charts.ts'
+import { compare } from './report/compare.ts'
+import { markdown } from './report/markdown.ts'
+import { type MeasureResult, RESULT_VERSION, type SuiteResult, type WorkloadResult } from './report/result.ts'
+import { measureTable, Progress, table } from './report/terminal.ts'
+import { readServers } from './servers/server.ts'
+import { Bench, estimateSeconds, type Pace } from './suite/bench.ts'
+import { readWorkload, workloadNames } from './workloads/workload.ts'
+
+const QUICK: Pace = { rounds: 2, seconds: 0.7, warmSeconds: 0.3, halfSeconds: 0.7, searchSteps: 0, searchSeconds: 0 }
+const FULL: Pace = { rounds: 5, seconds: 3, warmSeconds: 1, halfSeconds: 3, searchSteps: 6, searchSeconds: 2 }
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    workloads: { type: 'string' },
+    servers: { type: 'string' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    cores: { type: 'string', default: '1' },
+    out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
+    compare: { type: 'string' },
+    list: { type: 'boolean', default: false },
+  },
+})
+
+const servers = new Map((await readServers()).map((kind) => [kind.name, kind]))
+const versions: Record<string, string> = {}
+for (const [name, kind] of servers) {
+  const version = kind.version()
+  if (version !== undefined && isWanted(options.servers, name)) versions[name] = version
+}
+const workloads = new Map<string, Awaited<ReturnType<typeof readWorkload>>>()
+for (const name of workloadNames()) {
+  const workload = await readWorkload(name)
+  // Without servers, it is load for a measure.
+  if (workload.servers?.length === 0) continue
+  if (options.workloads !== undefined ? isWanted(options.workloads, name) : !options.quick || workload.quick)
+    workloads.set(name, workload)
+}
+
+const measures = new Map<string, Measure>()
+for (const name of measureNames()) {
+  const measure = await readMeasure(name)
+  const wanted = options.workloads !== undefined ? isWanted(options.workloads, name) : !options.quick || measure.quick
+  if (wanted) measures.set(name, measure)
+}
+
+if (options.list) list()
+else process.exitCode = await run()
+
+function isWanted(list: string | undefined, name: string): boolean {
+  return list === undefined || list.split(',').includes(name)
+}
+
+function list(): void {
+  for (const [name, { title, shows }] of workloads) console.log(`${name.padEnd(20)} ${title}: ${shows}`)
+  for (const [name, { title, shows }] of measures) console.log(`${name.padEnd(20)} ${title}: ${shows}`)
+  for (const [name] of servers) console.log(`${name.padEnd(20)} ${versions[name] ?? 'not found'}`)
+}
+
+async function run(): Promise<number> {
+  const basic = options.quick ? QUICK : FULL
+  const pace = {
+    ...basic,
+    rounds: Number(options.rounds ?? basic.rounds),
+    seconds: Number(options.seconds ?? basic.seconds),
+  }
+  const cores = chooseCores(Number(options.cores))
+  const plan = [...workloads].map(([name, workload]) => ({
+    name,
+    workload,
+    kinds: Object.keys(versions)
+      .map((server) => servers.get(server)!)
+      .filter(
+        (kind) => kind.takes(workload) && (workload.servers === undefined || workload.servers.includes(kind.name)),
+      ),
+  }))
+  const measurePlan = [...measures].map(([name, measure]) => ({
+    name,
+    measure,
+    kinds: Object.keys(versions)
+      .filter((server) => measure.servers.includes(server))
+      .map((server) => servers.get(server)!),
+  }))
+  const progress = new Progress(
+    plan.reduce((sum, { workload, kinds }) => sum + estimateSeconds(workload, kinds, pace), 0) +
+      measurePlan.reduce((sum, { measure, kinds }) => sum + measure.seconds * measure.repeats * kinds.length, 0),
+  )
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-bench-'))
+  const bench = new Bench({ folder, cores, serverCoreCount: Number(options.cores), pace, progress })
+  const results: WorkloadResult[] = []
+  const measured: MeasureResult[] = []
+  try {
+    for (const { name, workload, kinds } of plan) {
+      const result = await bench.measure(name, workload, kinds)
+      results.push(result)
+      progress.clear()
+      console.log(table(result))
+    }
+    for (const { name, measure, kinds } of measurePlan) {
+      const result = await bench.takeMeasure(name, measure, kinds)
+      measured.push(result)
+      progress.clear()
+      console.log(measureTable(result))
+    }
+  } finally {
+    bench.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const suite: SuiteResult = {
+    version: RESULT_VERSION,
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.replace(/ -- $/, ''),
+    machine: aboutMachine(),
+    ...(cores.server === undefined ? {} : { serverCores: cores.server }),
+    ...(cores.load === undefined ? {} : { loadCore: cores.load }),
+    servers: versions,
+    workloads: results,
+    measures: measured,
+  }
+  write(suite)
+  return options.compare === undefined ? 0 : compareWith(suite, options.compare)
+}
+
+function write(suite: SuiteResult): void {
+  mkdirSync(options.out, { recursive: true })
+  writeFileSync(join(options.out, 'results.json'), `${JSON.stringify(suite, null, 1)}\n`)
+  writeFileSync(join(options.out, 'summary.md'), `${markdown(suite)}\n`)
+  for (const workload of suite.workloads) {
+    for (const [name, svg] of charts(workload)) writeFileSync(join(options.out, `${name}.svg`), svg)
+  }
+  console.log(`\n${join(options.out, 'results.json')}, summary.md and charts written`)
+}
+
+/** 2 when something got worse, so that CI can tell it from a failure. */
+function compareWith(suite: SuiteResult, file: string): number {
+  const before = JSON.parse(readFileSync(file, 'utf8')) as SuiteResult
+  if (before.version !== RESULT_VERSION) {
+    console.error(`${file} is of version ${before.version}, this suite writes version ${RESULT_VERSION}`)
+    return 1
+  }
+  const { lines, worse } = compare(suite, before)
+  console.log(`\nBeside ${file} (${before.date}), now divided by then:`)
+  console.log(lines.join('\n'))
+  return worse > 0 ? 2 : 0
+}

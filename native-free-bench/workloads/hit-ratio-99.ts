@@ -1,0 +1,3 @@
+import { hitRatio } from './shared/hit-ratio.ts'
+
+export default hitRatio(99)

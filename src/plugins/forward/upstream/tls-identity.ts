@@ -1,0 +1,12 @@
+import { isIP } from 'node:net'
+import tls from 'node:tls'
+
+/** What the upstream's certificate has to be for. Without a server name, for the address that is connected to. */
+export function tlsIdentity(
+  serverName: string | undefined,
+): Pick<tls.ConnectionOptions, 'servername' | 'checkServerIdentity'> {
+  if (serverName === undefined) return {}
+  if (isIP(serverName) === 0) return { servername: serverName }
+  // An address is no server name on the wire (RFC 6066 section 3), but certificates can be for one.
+  return { checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(serverName, certificate) }
+}

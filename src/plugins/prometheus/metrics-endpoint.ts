@@ -1,0 +1,130 @@
+/** Serves /metrics of the whole server in the primary. */
+
+import type { IncomingMessage } from 'node:http'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
+import type { HttpReply, TlsSetup } from '../../observe/http-endpoint.ts'
+import { addRuntimeMetrics, registerProcessMetrics } from '../../observe/process-metrics.ts'
+import { sharedGauge } from '../../observe/shared-metric.ts'
+import { VERSION } from '../../version.ts'
+import { LastingEndpoint } from '../lasting-endpoint.ts'
+import { isInChain } from './in-chain.ts'
+import type { PrometheusOptions } from './index.ts'
+import { openWebConfig, type WebConfig } from './web-config.ts'
+
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+/** Below this a compressed body saves nothing worth the time. */
+const GZIP_SIZE_MIN = 1400
+const compress = promisify(gzip)
+
+/** One text for all who ask at the same time, per server: a flood of scrapes costs no more than one after another. */
+let gathering: Promise<string> | undefined
+
+export class MetricsEndpoint implements PrimaryPart {
+  readonly #options: PrometheusOptions
+  readonly #context: Pick<PrimaryContext, 'log' | 'registry' | 'server' | 'block'>
+  #endpoint: LastingEndpoint | undefined
+  #labels: readonly Record<'server' | 'zone' | 'view' | 'name', string>[] = []
+
+  constructor(options: PrometheusOptions, context: Pick<PrimaryContext, 'log' | 'registry' | 'server' | 'block'>) {
+    this.#options = options
+    this.#context = context
+  }
+
+  /** A port that is taken or a web configuration that can't be read is logged, and DNS goes on, as in CoreDNS. */
+  async start(): Promise<void> {
+    const { log, registry } = this.#context
+    const { address, runtimeMetrics, webConfigFile } = this.#options
+    registerProcessMetrics(registry)
+    if (runtimeMetrics) addRuntimeMetrics(registry)
+    buildInfo(registry).set({ version: VERSION, revision: '', goversion: process.version }, 1)
+    this.#enable()
+    let web: WebConfig | undefined
+    if (webConfigFile !== undefined) {
+      try {
+        web = await openWebConfig(webConfigFile, (problem) => log.error(problem))
+      } catch (error) {
+        log.error(`Failed to start HTTPS metrics server: ${(error as Error).message}`)
+        return
+      }
+    }
+    this.#endpoint = new LastingEndpoint(address, '/metrics', (request) => this.#answer(request, web), {
+      onError: (error) => log.error(`Failed to start metrics handler: ${error.message}`),
+      onOpen: () => log.info('Metrics handler started'),
+      tls: web?.tls satisfies TlsSetup | undefined,
+    })
+    await this.#endpoint.open()
+  }
+
+  async stop(): Promise<void> {
+    for (const labels of this.#labels) pluginEnabled(this.#context.registry).remove(labels)
+    await this.#endpoint?.close()
+    this.#endpoint = undefined
+  }
+
+  /** The part that this one replaced took its `plugin_enabled` series away with it. */
+  reloaded(): void {
+    this.#enable()
+  }
+
+  get address() {
+    return this.#endpoint?.address
+  }
+
+  #enable(): void {
+    const { block, server, registry } = this.#context
+    // Only what answers queries is listed, as in CoreDNS.
+    const names = block.plugins.map(({ name }) => name).filter(isInChain)
+    this.#labels = server.listeners.flatMap((listener) =>
+      listener.zones
+        .filter(({ blockIds }) => blockIds.includes(block.id))
+        .flatMap(({ zone }) => names.map((name) => ({ server: listener.server, zone, view: '', name }))),
+    )
+    const enabled = pluginEnabled(registry)
+    for (const labels of this.#labels) enabled.set(labels, 1)
+  }
+
+  async #answer(request: IncomingMessage, web: WebConfig | undefined): Promise<HttpReply> {
+    const refusal = await web?.refuse(request)
+    if (refusal !== undefined) return refusal
+    gathering ??= this.#context.server.metrics().finally(() => {
+      gathering = undefined
+    })
+    const text = await gathering
+    const headers = { 'Content-Type': CONTENT_TYPE, ...web?.headers }
+    if (text.length < GZIP_SIZE_MIN || !acceptsGzip(request)) return { status: 200, body: text, headers }
+    return {
+      status: 200,
+      body: await compress(text),
+      headers: { ...headers, 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' },
+    }
+  }
+}
+
+function acceptsGzip(request: IncomingMessage): boolean {
+  const accepted = request.headers['accept-encoding'] ?? ''
+  return String(accepted)
+    .split(',')
+    .some((part) => /^\s*gzip\s*(;\s*q\s*=\s*(1|0?\.\d*[1-9]).*)?$/i.test(part))
+}
+
+function buildInfo(registry: PrimaryContext['registry']) {
+  return sharedGauge(
+    registry,
+    'coredns_build_info',
+    "A metric with a constant '1' value labeled by version, revision, and goversion from which the server was built.",
+    ['version', 'revision', 'goversion'],
+    'first',
+  )
+}
+
+function pluginEnabled(registry: PrimaryContext['registry']) {
+  return sharedGauge(
+    registry,
+    'coredns_plugin_enabled',
+    'A metric that indicates whether a plugin is enabled on per server and zone basis.',
+    ['server', 'zone', 'view', 'name'],
+    'max',
+  )
+}

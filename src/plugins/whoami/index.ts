@@ -1,0 +1,12 @@
+/** `whoami`: tells clients their own address, port and transport. */
+import type { Plugin } from '../../chain/plugin.ts'
+import { expectBare } from '../usage.ts'
+
+export const plugin: Plugin<null> = {
+  name: 'whoami',
+  parse(directives) {
+    expectBare(directives)
+    return null
+  },
+  handle: async () => (await import('./handler.ts')).answerWhoami,
+}

@@ -1,0 +1,134 @@
+/**
+ * A pool thread. piscina starts it, replaces it when it dies and ends it; its one task, `serve`, takes slot numbers
+ * from its request ring, runs the chain for each and gives the slots back (`messages/slots.ts`). Many queries wait at
+ * once in one thread: a chain that waits for an upstream holds nothing but its slot.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { BroadcastChannel, threadId, workerData } from 'node:worker_threads'
+import { Registry } from 'prom-client'
+import { CacheSet } from '../cache/cache-set.ts'
+import { type ClientAddress, Query } from '../chain/query.ts'
+import type { Reply } from '../chain/reply.ts'
+import { figuresOf } from '../messages/figures.ts'
+import {
+  FLAG_TCP,
+  SLOT_ADDRESS,
+  SLOT_BLOCK,
+  SLOT_FAMILY,
+  SLOT_FLAGS,
+  SLOT_LISTENER,
+  SLOT_PORT,
+  SLOT_QUERY_LARGE,
+  SLOT_QUERY_LENGTH,
+  Slots,
+} from '../messages/slots.ts'
+import { setDebug } from '../observe/log.ts'
+import { addressText } from '../wire/address.ts'
+import { ACCEPT, ParsedQuery } from '../wire/parsed-query.ts'
+import { ZoneStore } from '../zone/zone-store.ts'
+import { type Blocks, openBlocks } from './blocks.ts'
+import type { ChannelMessage, PoolData, ServeTask } from './pool-data.ts'
+import { writeReply } from './write-reply.ts'
+
+/** Requests taken before the thread's own event loop (upstream sockets, timers) gets its turn. */
+const REQUESTS_PER_TURN = 64
+
+const data = (workerData as { readonly shoal: PoolData }).shoal
+setDebug(data.debug)
+const slots = Slots.attach(data.slots)
+const store = ZoneStore.attach(data.store)
+const registry = new Registry()
+const channel = new BroadcastChannel(data.channel) as BroadcastChannel & { unref(): void }
+/** Opened by `serve`, of which there is one per thread. */
+let blocks: Blocks
+const post = (message: ChannelMessage): void => channel.postMessage(message)
+
+/**
+ * Serves until `slots.close()`; then closes the plugins and resolves. Rejects when a plugin can't be opened: the
+ * configuration is then not used.
+ */
+export default async function serve({ thread }: ServeTask): Promise<void> {
+  const caches = CacheSet.attach(data.caches, data.cacheThreadBase + thread, store)
+  blocks = await openBlocks(data, store, registry, caches, post)
+  channel.onmessage = async (event: unknown) => {
+    const { data: message } = event as { readonly data: ChannelMessage }
+    if (message.kind === 'told') {
+      if (message.to === undefined || message.to === threadId) blocks.told(message.sourceId, message.data)
+    } else if (message.kind === 'scrape') {
+      const figures = await figuresOf(registry)
+      post({ kind: 'metrics', scrape: message.scrape, thread, instance: threadId, figures })
+    }
+  }
+  channel.unref()
+  post({ kind: 'hello', instance: threadId })
+  slots.announceThread()
+  for (;;) {
+    let taken = 0
+    for (; taken < REQUESTS_PER_TURN; taken++) {
+      const slot = slots.popRequest(thread)
+      if (slot < 0) break
+      start(thread, slot)
+    }
+    if (taken > 0) slots.wakeReplies()
+    if (taken === REQUESTS_PER_TURN) {
+      await nextTurn()
+      continue
+    }
+    if (slots.isClosing()) break
+    const wait = slots.waitRequests(thread)
+    if (wait !== undefined) await wait
+  }
+  await blocks.close()
+  channel.close()
+}
+
+function start(thread: number, slot: number): void {
+  const { words } = slots
+  const header = slots.header(slot)
+  const large = words[header + SLOT_QUERY_LARGE]!
+  const at = large >= 0 ? slots.large(large) : slots.data(slot)
+  const parsed = new ParsedQuery(data.hashSeed)
+  // The event loop accepted these bytes; a slot that doesn't parse here is our bug and ends as silence.
+  const verdict = parsed.parse(slots.bytes, at, words[header + SLOT_QUERY_LENGTH]!)
+  if (verdict !== ACCEPT) throw new Error(`slot ${slot} holds no query (verdict ${verdict})`)
+  const query = new Query(parsed, {
+    client: clientOf(header),
+    tcp: (words[header + SLOT_FLAGS]! & FLAG_TCP) !== 0,
+    blockId: words[header + SLOT_BLOCK]!,
+    listenerId: words[header + SLOT_LISTENER]!,
+  })
+  const reply = blocks.chain(query.blockId).run(query)
+  if (reply instanceof Promise) {
+    reply.then((late) => {
+      finish(thread, slot, query, late)
+      slots.wakeReplies()
+    })
+  } else finish(thread, slot, query, reply)
+}
+
+function finish(thread: number, slot: number, query: Query, reply: Reply): void {
+  try {
+    writeReply(slots, slot, query, reply)
+  } catch (error) {
+    blocks.failed(query, error)
+    writeReply(slots, slot, query, blocks.servfail(query))
+  }
+  slots.pushReply(thread, slot)
+}
+
+function clientOf(header: number): ClientAddress {
+  const { words, bytes } = slots
+  const family = words[header + SLOT_FAMILY] === 4 ? 4 : 6
+  const at = (header + SLOT_ADDRESS) * 4
+  let address: string | undefined
+  // Most chains never look at the client: its text is made when one does. The octets are copied, the slot goes away.
+  const octets = bytes.slice(at, at + (family === 4 ? 4 : 16))
+  return {
+    get address() {
+      address ??= addressText(octets)
+      return address
+    },
+    port: words[header + SLOT_PORT]!,
+    family,
+  }
+}

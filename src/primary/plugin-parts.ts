@@ -1,0 +1,212 @@
+/**
+ * The plugins' parts in the primary: sources, HTTP endpoints, watchers. A reload starts the new ones beside the old;
+ * those whose options and block are unchanged (the same source id) go on as they are.
+ */
+import type { Registry } from 'prom-client'
+import type { Plugin, PrimaryPart, ServerControl } from '../chain/plugin.ts'
+import { CorefileError } from '../corefile/corefile-error.ts'
+import type { BlockConfig, PluginConfig, ServerConfig } from '../corefile/server-config.ts'
+import type { Told } from '../messages/protocol.ts'
+import { createLogger } from '../observe/log.ts'
+import type { ZonePublishing } from '../zone/zone-publisher.ts'
+import { within } from './within.ts'
+
+/** A part that takes longer to stop is left behind. */
+const STOP_MS_MAX = 5000
+
+export interface PartsContext {
+  readonly loadPlugin: (name: string, module?: string) => Promise<Plugin>
+  readonly publishing: ZonePublishing
+  readonly registry: Registry
+  readonly server: ServerControl
+  /** To the plugin's handlers in all workers that run now. */
+  readonly tell: (sourceId: number, data: unknown) => void
+}
+
+interface RunningPart {
+  readonly name: string
+  readonly sourceId: number
+  readonly part: PrimaryPart
+}
+
+/** New parts that run beside the old ones. */
+export interface PartsChange {
+  /** The new parts take over; all are told, if it is a reload. Returns those that are to be stopped now. */
+  commit(isReload: boolean): StoppingParts
+  /** Stops the new parts and takes their records back. */
+  abandon(): Promise<void>
+}
+
+export interface StoppingParts {
+  /** Never rejects: false when some part failed to stop, or took too long. */
+  stop(): Promise<boolean>
+  /** When no worker looks at them any more. */
+  removeRecords(): Promise<void>
+}
+
+export class PluginParts {
+  readonly #context: PartsContext
+  readonly #log = createLogger()
+  readonly #told = new Map<number, unknown>()
+  #running = new Map<number, RunningPart>()
+  /** Started, and neither taken over nor given up yet. */
+  #starting = new Map<number, RunningPart>()
+
+  constructor(context: PartsContext) {
+    this.#context = context
+  }
+
+  /** What handlers that start now must be told. */
+  get told(): Told {
+    return [...this.#told]
+  }
+
+  /** Starts what `config` adds. Rejects with what went wrong, all new parts being stopped. */
+  async change(config: ServerConfig): Promise<PartsChange> {
+    const next = new Map<number, RunningPart>()
+    const added = new Map<number, RunningPart>()
+    this.#starting = added
+    const abandon = async (): Promise<void> => {
+      this.#starting = new Map()
+      const parts = [...added.values()]
+      await this.#stop(parts)
+      await this.#removeRecords(parts)
+    }
+    try {
+      for (const block of config.blocks) {
+        for (const plugin of block.plugins) {
+          const { name, sourceId } = plugin
+          const running = this.#running.get(sourceId)
+          const part = running?.part ?? (await this.#create(block, plugin))
+          if (part === undefined) continue
+          const entry = { name, sourceId, part }
+          next.set(sourceId, entry)
+          if (running === undefined) added.set(sourceId, entry)
+        }
+      }
+      await Promise.all([...added.values()].map(({ name, part }) => naming(name, () => part.start())))
+    } catch (error) {
+      await abandon()
+      throw error
+    }
+    return { commit: (isReload) => this.#commit(next, isReload), abandon }
+  }
+
+  report(sourceId: number, data: unknown): void {
+    const { name, part } = this.#running.get(sourceId) ?? this.#starting.get(sourceId) ?? {}
+    try {
+      part?.onReport?.(data)
+    } catch (error) {
+      this.#log.error(`plugin/${name}: ${textOf(error)}`)
+    }
+  }
+
+  /** Names of plugins with a part that isn't ready, sorted. */
+  notReady(): string[] {
+    const names = [...this.#running.values()].filter(({ part }) => part.ready?.() === false).map(({ name }) => name)
+    return [...new Set(names)].sort()
+  }
+
+  /** All parts' drains, side by side. False when one failed. */
+  async drain(): Promise<boolean> {
+    const results = await Promise.all(
+      [...this.#running.values()].map((each) => this.#tried(each, () => each.part.drain?.())),
+    )
+    return results.every(Boolean)
+  }
+
+  /** At the end of the process: all parts, also those that are just starting. */
+  stop(): Promise<boolean> {
+    return this.#stop([...this.#running.values(), ...this.#starting.values()])
+  }
+
+  #commit(next: Map<number, RunningPart>, isReload: boolean): StoppingParts {
+    const leaving = [...this.#running.values()].filter(({ sourceId }) => !next.has(sourceId))
+    this.#running = next
+    this.#starting = new Map()
+    for (const { sourceId } of leaving) this.#told.delete(sourceId)
+    if (isReload) for (const each of next.values()) void this.#tried(each, () => each.part.reloaded?.())
+    return { stop: () => this.#stop(leaving), removeRecords: () => this.#removeRecords(leaving) }
+  }
+
+  async #create(
+    block: BlockConfig,
+    { name, module, options, sourceId }: PluginConfig,
+  ): Promise<PrimaryPart | undefined> {
+    const { loadPlugin, publishing, registry, server, tell } = this.#context
+    const plugin = await loadPlugin(name, module)
+    return naming(name, async () =>
+      plugin.primary?.(options, {
+        sourceId,
+        block,
+        log: createLogger(name),
+        registry,
+        publisher: publishing.forSource(sourceId),
+        server,
+        tell: (data) => {
+          this.#told.set(sourceId, data)
+          tell(sourceId, data)
+        },
+      }),
+    )
+  }
+
+  async #stop(parts: readonly RunningPart[]): Promise<boolean> {
+    let allStopped = true
+    const stopping = parts.map(async (each) => {
+      if (!(await this.#tried(each, () => each.part.stop()))) allStopped = false
+    })
+    return (await within(STOP_MS_MAX, Promise.all(stopping))) && allStopped
+  }
+
+  async #removeRecords(parts: readonly RunningPart[]): Promise<void> {
+    await Promise.all(
+      parts.map((each) => this.#tried(each, () => this.#context.publishing.removeSource(each.sourceId))),
+    )
+  }
+
+  /** Whether it went well; a failure is logged. */
+  async #tried({ name }: RunningPart, run: () => void | Promise<void>): Promise<boolean> {
+    try {
+      await run()
+      return true
+    } catch (error) {
+      this.#log.error(`plugin/${name}: ${textOf(error)}`)
+      return false
+    }
+  }
+}
+
+/** Completes the options of plugins that have something to ask for. Rejects with what the first of them says. */
+export async function prepareOptions(
+  config: ServerConfig,
+  loadPlugin: PartsContext['loadPlugin'],
+): Promise<ServerConfig> {
+  const blocks = await Promise.all(
+    config.blocks.map(async (block) => ({
+      ...block,
+      plugins: await Promise.all(
+        block.plugins.map(async (plugin) => {
+          const { name, module, options } = plugin
+          const { prepare } = await loadPlugin(name, module)
+          return prepare === undefined ? plugin : { ...plugin, options: await naming(name, () => prepare(options)) }
+        }),
+      ),
+    })),
+  )
+  return { ...config, blocks }
+}
+
+/** A failure says which plugin it is of, unless it says where in the Corefile. */
+async function naming<T>(name: string, run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof CorefileError) throw error
+    throw new Error(`plugin/${name}: ${textOf(error)}`, { cause: error })
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

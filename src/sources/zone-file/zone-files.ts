@@ -1,0 +1,188 @@
+/**
+ * Zones kept equal to their files: loads them, looks again from time to time, says in the log what happened.
+ *
+ *   add(apex, path)   known; unavailable until loaded
+ *   refresh()         one look at every file that is due
+ *   remove(apex)      gone
+ */
+import { printGoDuration } from '../../corefile/go-duration.ts'
+import type { Logger } from '../../observe/logger.ts'
+import type { ZoneFileProgress } from '../../rdata/zone-file/zone-file.ts'
+import type { ZonePublisher } from '../../zone/zone-change.ts'
+import { type FileStamp, hasChanged, loadZone } from './load-zone.ts'
+
+/** Files being read at once. */
+const LOADS_AT_ONCE = 4
+
+export interface ZoneFileSetting {
+  readonly apex: string
+  readonly path: string
+  /** Load a changed file whatever its SOA says; otherwise only one with another serial. */
+  readonly byMtime: boolean
+}
+
+interface KeptZone {
+  setting: ZoneFileSetting
+  /** Of the zone that is served; undefined while none is. */
+  serial: number | undefined
+  /** Of the files as they were when last looked at. */
+  stamp: FileStamp | undefined
+  /** Told last, so that the same isn't told at every look. */
+  problem: string | undefined
+  loading: Promise<void> | undefined
+}
+
+/** What became of a look at a zone. */
+export type Look =
+  | { readonly outcome: 'loaded'; readonly serial: number }
+  | { readonly outcome: 'unchanged' }
+  /** `missing`: the file can't be opened; `bad`: it is no zone. */
+  | { readonly outcome: 'missing' | 'bad'; readonly error: Error }
+
+export class ZoneFiles {
+  readonly #publisher: ZonePublisher
+  readonly #log: Logger
+  readonly #zones = new Map<string, KeptZone>()
+  readonly #stopped = new AbortController()
+
+  constructor(publisher: ZonePublisher, log: Logger) {
+    this.#publisher = publisher
+    this.#log = log
+  }
+
+  get apexes(): readonly string[] {
+    return [...this.#zones.keys()]
+  }
+
+  has(apex: string): boolean {
+    return this.#zones.has(apex)
+  }
+
+  /** Serial of the zone as it is served. */
+  serial(apex: string): number | undefined {
+    return this.#zones.get(apex)?.serial
+  }
+
+  /** Loads the zone for the first time. What can't be loaded is unavailable until a later look finds it well. */
+  async add(setting: ZoneFileSetting): Promise<Look> {
+    const zone: KeptZone = { setting, serial: undefined, stamp: undefined, problem: undefined, loading: undefined }
+    this.#zones.set(setting.apex, zone)
+    const look = await this.#load(zone)
+    if (look.outcome === 'missing' || look.outcome === 'bad') {
+      zone.problem = look.error.message
+      await this.#publisher.zone(setting.apex).unavailable()
+    }
+    return look
+  }
+
+  /** The zone's data comes from another file from now on; the next look reads it. */
+  move(apex: string, path: string): void {
+    const zone = this.#zones.get(apex)
+    if (zone === undefined || zone.setting.path === path) return
+    zone.setting = { ...zone.setting, path }
+    zone.stamp = undefined
+  }
+
+  async remove(apex: string): Promise<void> {
+    const zone = this.#zones.get(apex)
+    if (zone === undefined) return
+    this.#zones.delete(apex)
+    await zone.loading
+    await this.#publisher.zone(apex).remove()
+  }
+
+  /** Looks at these zones (all when none are named), a few at a time. Never rejects. */
+  async refresh(apexes: Iterable<string> = this.apexes): Promise<void> {
+    const queue = [...apexes]
+    await atOnce(queue, async (apex) => {
+      const zone = this.#zones.get(apex)
+      if (zone === undefined || zone.loading !== undefined || this.#stopped.signal.aborted) return
+      let ended: (() => void) | undefined
+      zone.loading = new Promise<void>((resolve) => {
+        ended = resolve
+      })
+      try {
+        await this.#look(zone)
+      } finally {
+        zone.loading = undefined
+        ended?.()
+      }
+    })
+  }
+
+  /** Loads several zones for the first time; `each` gets what became of every one, as they come. */
+  async addAll<S extends ZoneFileSetting>(
+    settings: readonly S[],
+    each: (setting: S, look: Look) => void,
+  ): Promise<void> {
+    await atOnce([...settings], async (setting) => each(setting, await this.add(setting)))
+  }
+
+  /** Ends what is being read. What is served stays; the server removes it with the plugin. */
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  async #look(zone: KeptZone): Promise<void> {
+    const { apex, path } = zone.setting
+    if (zone.stamp !== undefined && !(await hasChanged(zone.stamp))) return
+    const look = await this.#load(zone)
+    if (this.#stopped.signal.aborted || this.#zones.get(apex) !== zone) return
+    if (look.outcome === 'loaded') {
+      zone.problem = undefined
+      this.#log.info(`Successfully reloaded zone "${apex}" in "${path}" with ${look.serial} SOA serial`)
+    } else if (look.outcome === 'unchanged') zone.problem = undefined
+    else {
+      const told =
+        look.outcome === 'missing'
+          ? `Failed to open zone "${apex}" in "${path}": ${look.error.message}`
+          : `Parsing zone "${apex}": ${look.error.message}`
+      if (zone.problem !== look.error.message) this.#log.error(told)
+      zone.problem = look.error.message
+    }
+  }
+
+  async #load(zone: KeptZone): Promise<Look> {
+    const { apex, path, byMtime } = zone.setting
+    try {
+      const loaded = await loadZone(path, this.#publisher.zone(apex), {
+        ...(zone.serial === undefined || byMtime ? {} : { unlessSerial: zone.serial }),
+        onProgress: (progress) => this.#log.info(progressText(apex, progress)),
+        signal: this.#stopped.signal,
+      })
+      zone.stamp = loaded.stamp
+      zone.serial = loaded.serial
+      return loaded.outcome === 'loaded' ? { outcome: 'loaded', serial: loaded.serial } : { outcome: 'unchanged' }
+    } catch (error) {
+      // A file that is wrong now is looked at again, whether it changed or not.
+      zone.stamp = undefined
+      return fileProblem(error as NodeJS.ErrnoException)
+    }
+  }
+}
+
+/** System errors in Go's words; everything else is about what the file says. */
+function fileProblem(error: NodeJS.ErrnoException): Look {
+  if (error.syscall === undefined) return { outcome: 'bad', error }
+  const why = new Map([
+    ['ENOENT', 'no such file or directory'],
+    ['EACCES', 'permission denied'],
+    ['EISDIR', 'is a directory'],
+    ['ENOTDIR', 'not a directory'],
+  ]).get(error.code ?? '')
+  const message = why === undefined ? error.message : `open ${error.path ?? ''}: ${why}`
+  return { outcome: error.code === 'EISDIR' ? 'bad' : 'missing', error: new Error(message) }
+}
+
+function progressText(apex: string, { octets, octetsTotal, records, elapsedMs }: ZoneFileProgress): string {
+  const percent = octetsTotal === 0 ? 0 : Math.floor((100 * octets) / octetsTotal)
+  return `Loading zone "${apex}": ${percent}%, ${records} records after ${printGoDuration(Math.round(elapsedMs / 100) * 100)}`
+}
+
+async function atOnce<T>(queue: T[], work: (item: T) => Promise<void>): Promise<void> {
+  queue.reverse()
+  const worker = async (): Promise<void> => {
+    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await work(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(LOADS_AT_ONCE, queue.length) }, worker))
+}

@@ -1,0 +1,77 @@
+/**
+ * What the front does for one server block: its gates, observers and finishers, and how far a query may walk the chain
+ * on the event loop. The walk goes through the plugins in chain order:
+ *
+ *   data plugin         answers from the record store, or passes on (no zone, fallthrough)
+ *   other with handle   stops the walk for the queries that it `concerns`; they go on to the answer cache and the pool
+ *   no handle           nothing to do
+ */
+
+import type { Registry } from 'prom-client'
+import type { FrontPart } from '../chain/plugin.ts'
+import type { BlockConfig, ListenerConfig } from '../corefile/server-config.ts'
+import { createLogger } from '../observe/log.ts'
+import { loadPlugin } from '../plugins/order.ts'
+import type { ZoneStore } from '../zone/zone-store.ts'
+
+export interface Step {
+  readonly plugin: string
+  readonly sourceId: number
+  readonly part: FrontPart
+  readonly isData: boolean
+}
+
+export interface BlockPlan {
+  readonly block: BlockConfig
+  readonly gates: readonly FrontPart[]
+  readonly observers: readonly FrontPart[]
+  readonly finishers: readonly FrontPart[]
+  readonly steps: readonly Step[]
+  /** Plugins that keep every query of this block from the record store; empty when none does. Shown at start and in a metric. */
+  readonly blockedBy: readonly string[]
+}
+
+const NOTHING: FrontPart = {}
+
+export async function planBlock(
+  block: BlockConfig,
+  about: {
+    readonly listeners: readonly ListenerConfig[]
+    readonly store: ZoneStore
+    readonly registry: Registry
+    readonly onClose: (close: () => void) => void
+  },
+): Promise<BlockPlan> {
+  const parts: FrontPart[] = []
+  const steps: Step[] = []
+  const blockedBy: string[] = []
+  let walkEnds = false
+  let hasData = false
+  for (const { name, options, sourceId, module } of block.plugins) {
+    const plugin = await loadPlugin(name, module)
+    const part =
+      plugin.front === undefined
+        ? NOTHING
+        : await plugin.front(options, { sourceId, block, log: createLogger(name), ...about })
+    parts.push(part)
+    if (part.data !== undefined) hasData = true
+    if (walkEnds) continue
+    if (part.data !== undefined) steps.push({ plugin: name, sourceId, part, isData: true })
+    else if (plugin.handle !== undefined) {
+      steps.push({ plugin: name, sourceId, part, isData: false })
+      if (part.concerns === undefined) {
+        walkEnds = true
+        blockedBy.push(name)
+      }
+    }
+  }
+  return {
+    block,
+    gates: parts.filter((part) => part.gate !== undefined),
+    observers: parts.filter((part) => part.observe !== undefined),
+    finishers: parts.filter((part) => part.finish !== undefined),
+    // Steps after the last data plugin need no look: the walk ends there in any case.
+    steps: steps.slice(0, steps.findLastIndex((step) => step.isData) + 1),
+    blockedBy: hasData && !steps.some((step) => step.isData) ? blockedBy : [],
+  }
+}

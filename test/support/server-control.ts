@@ -1,0 +1,42 @@
+/** A stand-in for what the whole server offers to plugins' primary parts. */
+import type { ReloadResult, ServerControl } from '../../src/chain/plugin.ts'
+import type { ListenerConfig } from '../../src/corefile/server-config.ts'
+
+export interface FakeServer extends ServerControl {
+  hash: string
+  listeners: readonly ListenerConfig[]
+  /** What `notReady` and `reload` say next. */
+  waiting: string[]
+  results: ReloadResult[]
+  readonly reloads: { readonly reason: string; readonly exceptHash: string | undefined }[]
+  metricsText: string
+  gathered: number
+}
+
+export function aServer(): FakeServer {
+  const server: FakeServer = {
+    hash: 'h0',
+    listeners: [],
+    waiting: [],
+    results: [],
+    reloads: [],
+    metricsText: '# no metrics\n',
+    gathered: 0,
+    notReady: () => server.waiting,
+    reload: async (reason, exceptHash) => {
+      server.reloads.push({ reason, exceptHash })
+      const result = server.results.shift() ?? { outcome: 'unchanged', hash: server.hash }
+      if (result.outcome === 'reloaded') server.hash = result.hash
+      return result
+    },
+    metrics: async () => {
+      server.gathered++
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      return server.metricsText
+    },
+    fatal: (text) => {
+      throw new Error(text)
+    },
+  }
+  return server
+}
