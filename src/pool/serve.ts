@@ -35,6 +35,7 @@ const REQUESTS_PER_TURN = 64
 
 const data = (workerData as { readonly shoal: PoolData }).shoal
 setDebug(data.debug)
+let isWaking = false
 const slots = Slots.attach(data.slots)
 const store = ZoneStore.attach(data.store)
 const registry = new Registry()
@@ -101,9 +102,21 @@ function start(thread: number, slot: number): void {
   if (reply instanceof Promise) {
     reply.then((late) => {
       finish(thread, slot, query, late)
-      slots.wakeReplies()
+      wakeLater()
     })
   } else finish(thread, slot, query, reply)
+}
+
+/** One wake-up for all that upstreams answered in this turn: each costs both sides a system call. */
+function wakeLater(): void {
+  if (isWaking) return
+  isWaking = true
+  setImmediate(wakeNow)
+}
+
+function wakeNow(): void {
+  isWaking = false
+  slots.wakeReplies()
 }
 
 function finish(thread: number, slot: number, query: Query, reply: Reply): void {

@@ -29,6 +29,13 @@ export const OPCODE_NOTIFY = 4
 
 export const TYPE_OPT = 41
 
+/** Memory for names comes many queries at a time: a pool thread makes a ParsedQuery for each query it is given. */
+const NAME_OCTETS = NAME_SIZE_MAX + 1
+const QUERY_OCTETS = NAME_OCTETS + LABELS_MAX + 1
+const SLAB_QUERIES = 128
+let slab = new ArrayBuffer(SLAB_QUERIES * QUERY_OCTETS)
+let slabAt = 0
+
 /** What one client asked. All offsets are from the start of the message. */
 export class ParsedQuery {
   /** The message; valid while the owner of the buffer keeps it (until the next batch, or until the slot is freed). */
@@ -43,11 +50,11 @@ export class ParsedQuery {
   opcode = 0
 
   /** Lower-cased qname in wire form, root label included: `name[0 .. nameLength)`. Always a copy. */
-  readonly name: Uint8Array = new Uint8Array(NAME_SIZE_MAX + 1)
+  readonly name: Uint8Array
   nameLength = 0
   /** Labels besides the root. `labels[i]` is where label i starts in `name`; `labels[labelCount]` is the root's zero octet. */
   labelCount = 0
-  readonly labels: Uint8Array = new Uint8Array(LABELS_MAX + 1)
+  readonly labels: Uint8Array
   qtype = 0
   qclass = 0
   /** Offset, from the message's start, just past QCLASS. The question is octets 12 to questionEnd. */
@@ -74,6 +81,13 @@ export class ParsedQuery {
   /** `hashSeed`: random per process and equal in all its threads, so that nobody can choose names that collide. */
   constructor(hashSeed = 0) {
     this.#seed = hashSeed | 0
+    if (slabAt === slab.byteLength) {
+      slab = new ArrayBuffer(SLAB_QUERIES * QUERY_OCTETS)
+      slabAt = 0
+    }
+    this.name = new Uint8Array(slab, slabAt, NAME_OCTETS)
+    this.labels = new Uint8Array(slab, slabAt + NAME_OCTETS, LABELS_MAX + 1)
+    slabAt += QUERY_OCTETS
   }
 
   get recursionDesired(): boolean {
