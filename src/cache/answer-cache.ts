@@ -732,10 +732,9 @@ export class AnswerCache {
     bytes[head + KEY_BITS_OFFSET] = keyBits(query, family)
     bytes[head + KIND_OFFSET] = isMarker ? KIND_VARIES : kind
     bytes[head + SLOT_OFFSET] = slot
-    // CoreDNS sets AA on every hit of its cache: some resolvers' clients drop a reply without it. Local replies are as
-    // the zone says.
     const isCached = kind !== KIND_LOCAL && kind !== KIND_FIXED
-    write16(bytes, head + FLAGS_OFFSET, (body.flags & STORED_FLAGS) | (isCached ? FLAG_AA : 0))
+    // AA as the reply had it (RFC 1034 section 6.2.2); CoreDNS sets it on every hit, for libraries of 2014.
+    write16(bytes, head + FLAGS_OFFSET, body.flags & STORED_FLAGS)
     write16(bytes, head + RCODE_OFFSET, body.rcode)
     write16(bytes, head + BODY_LENGTH_OFFSET, bodyLength)
     write16(bytes, head + OPTIONS_LENGTH_OFFSET, optionsLength)

@@ -9,11 +9,11 @@
  *   front     worker, event loop  gate, observe and finish run for every query, hits and misses alike
  */
 
-import type { Registry } from 'prom-client'
 import type { Directive } from '../corefile/directive.ts'
 import type { CheckContext, ParseContext, Problem } from '../corefile/parse-context.ts'
 import type { BlockConfig, ListenerConfig } from '../corefile/server-config.ts'
 import type { Logger } from '../observe/logger.ts'
+import type { Registry } from '../observe/prom-client.ts'
 import type { ParsedQuery } from '../wire/parsed-query.ts'
 import type { ZonePublisher } from '../zone/zone-change.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'

@@ -2,7 +2,7 @@
  * Metrics on their way up: pool threads → worker → primary, as prom-client's JSON, summed in the end. Counters never go
  * back: what a thread, a configuration or a process counted stays in the sum after it is gone.
  */
-import { AggregatorRegistry, type Registry } from 'prom-client'
+import { AggregatorRegistry, type Registry } from '../observe/prom-client.ts'
 
 /** What `Registry.getMetricsAsJSON()` gives: the metrics of one registry. Plain data. */
 export type Figures = readonly Metric[]

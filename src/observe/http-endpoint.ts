@@ -167,8 +167,8 @@ async function answer(
 ): Promise<void> {
   request.on('error', () => undefined)
   response.on('error', () => undefined)
-  // A client that sends or reads too slowly is cut; the body of a request is never read.
-  request.socket.setTimeout(PATIENCE_MS, () => request.socket.destroy())
+  // A client that sends or reads too slowly is cut (by node:http); the body of a request is never read.
+  request.socket.setTimeout(PATIENCE_MS)
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
     response.setHeader('Connection', 'close')
   }

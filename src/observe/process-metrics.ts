@@ -5,7 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics } from 'node:v8'
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from './prom-client.ts'
 
 /** One set per process, in the registry that asked first: a process that plays two roles isn't counted twice. */
 let registeredIn: Registry | undefined

@@ -2,7 +2,7 @@
  * Metrics by name: a plugin asks for its counter each time its part starts, and gets the one that is there. So a reload,
  * or a second block with the plugin, goes on counting where the first left off.
  */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from './prom-client.ts'
 
 /** CoreDNS's SlimTimeBuckets in seconds: 0.25 ms times 10, five of them. */
 export const SLIM_TIME_BOUNDS: readonly number[] = [0.00025, 0.0025, 0.025, 0.25, 2.5]

@@ -1,7 +1,5 @@
 /** The chains of every server block, opened once per pool thread, and the internal look-up that goes through them. */
 
-import type { Registry } from 'prom-client'
-import { Counter } from 'prom-client'
 import type { CacheSet } from '../cache/cache-set.ts'
 import { BlockTable, NO_BLOCK } from '../chain/block-table.ts'
 import type { Query } from '../chain/query.ts'
@@ -9,6 +7,8 @@ import { REFUSED, Reply, SERVFAIL } from '../chain/reply.ts'
 import { Chain, type Failure, type Link, OPTION_EDE } from '../chain/run.ts'
 import type { BlockConfig } from '../corefile/server-config.ts'
 import { createLogger } from '../observe/log.ts'
+import type { Registry } from '../observe/prom-client.ts'
+import { Counter } from '../observe/prom-client.ts'
 import { loadPlugin } from '../plugins/order.ts'
 import { typeName } from '../rdata/rr-types.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'

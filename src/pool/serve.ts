@@ -3,9 +3,9 @@
  * from its request ring, runs the chain for each and gives the slots back (`messages/slots.ts`). Many queries wait at
  * once in one thread: a chain that waits for an upstream holds nothing but its slot.
  */
+import { flushCompileCache } from 'node:module'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BroadcastChannel, threadId, workerData } from 'node:worker_threads'
-import { Registry } from 'prom-client'
 import { CacheSet } from '../cache/cache-set.ts'
 import { type ClientAddress, Query } from '../chain/query.ts'
 import type { Reply } from '../chain/reply.ts'
@@ -23,6 +23,7 @@ import {
   Slots,
 } from '../messages/slots.ts'
 import { setDebug } from '../observe/log.ts'
+import { Registry } from '../observe/prom-client.ts'
 import { addressText } from '../wire/address.ts'
 import { ACCEPT, ParsedQuery } from '../wire/parsed-query.ts'
 import { ZoneStore } from '../zone/zone-store.ts'
@@ -63,6 +64,7 @@ export default async function serve({ thread }: ServeTask): Promise<void> {
   channel.unref()
   post({ kind: 'hello', instance: threadId })
   slots.announceThread()
+  setImmediate(flushCompileCache)
   for (;;) {
     let taken = 0
     for (; taken < REQUESTS_PER_TURN; taken++) {

@@ -2,12 +2,13 @@
  * The plugins' parts in the primary: sources, HTTP endpoints, watchers. A reload starts the new ones beside the old;
  * those whose options and block are unchanged (the same source id) go on as they are.
  */
-import type { Registry } from 'prom-client'
+
 import type { Plugin, PrimaryPart, ServerControl } from '../chain/plugin.ts'
 import { CorefileError } from '../corefile/corefile-error.ts'
 import type { BlockConfig, PluginConfig, ServerConfig } from '../corefile/server-config.ts'
 import type { Told } from '../messages/protocol.ts'
 import { createLogger } from '../observe/log.ts'
+import type { Registry } from '../observe/prom-client.ts'
 import type { ZonePublishing } from '../zone/zone-publisher.ts'
 import { within } from './within.ts'
 

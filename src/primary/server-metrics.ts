@@ -1,5 +1,5 @@
 /** The primary's own series: what becomes of its workers and of reloads. */
-import { Counter, Gauge, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from '../observe/prom-client.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { ZoneLine } from './zone-line.ts'
 

@@ -6,6 +6,7 @@
  *                    ├─► PluginParts ─► ZonePublishing ─► ZoneLine ═► the workers' stores
  *                    └─► reload, readiness, metrics, shutdown
  */
+import { flushCompileCache } from 'node:module'
 import { availableParallelism } from 'node:os'
 import type { ServeOptions } from '../command-line.ts'
 import { zoneLines } from '../corefile/zone-lines.ts'
@@ -58,6 +59,7 @@ export async function start(options: ServeOptions, overrides: StartOverrides = {
     try {
       const transport = await server.start()
       if (!options.quiet && !server.isStopping) announce(server, transport)
+      flushCompileCache()
     } catch (error) {
       await server.abandon()
       fail(error)

@@ -7,10 +7,10 @@
  *   no handle           nothing to do
  */
 
-import type { Registry } from 'prom-client'
 import type { FrontPart } from '../chain/plugin.ts'
 import type { BlockConfig, ListenerConfig } from '../corefile/server-config.ts'
 import { createLogger } from '../observe/log.ts'
+import type { Registry } from '../observe/prom-client.ts'
 import { loadPlugin } from '../plugins/order.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 

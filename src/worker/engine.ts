@@ -2,9 +2,10 @@
  * What answers queries, as the worker sees it: made for one configuration, swapped under the open sockets at a reload.
  * `front.ts` builds it; tests put others in its place.
  */
-import type { Registry } from 'prom-client'
+
 import type { ServerConfig } from '../corefile/server-config.ts'
 import type { Figures } from '../messages/figures.ts'
+import type { Registry } from '../observe/prom-client.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 import type { QueryHandler } from './query-handler.ts'
 

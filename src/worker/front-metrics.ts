@@ -2,9 +2,10 @@
  * What the front counts, for the whole life of a process: every configuration's engine goes on with the same cells, so
  * counters never go back over a reload.
  */
-import { Counter, Gauge, type Registry } from 'prom-client'
+
 import type { CacheFigures } from '../cache/answer-cache.ts'
 import type { CacheSet, LabelledCache } from '../cache/cache-set.ts'
+import { Counter, Gauge, type Registry } from '../observe/prom-client.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 import type { BlockPlan } from './block-plan.ts'
 import type { PoolCounts } from './hand-off.ts'

@@ -127,24 +127,19 @@ export const createEngine: CreateEngine = async (options) => {
   })
   const closers: (() => void)[] = []
   const plans: BlockPlan[] = []
-  try {
+  const front = new Front(options, caches, plans, closers)
+  const plan = async (): Promise<void> => {
     for (const block of config.blocks) {
-      plans.push(
-        await planBlock(block, {
-          listeners: config.listeners,
-          store,
-          registry,
-          onClose: (close) => closers.push(close),
-        }),
-      )
+      const onClose = (close: () => void): unknown => closers.push(close)
+      plans.push(await planBlock(block, { listeners: config.listeners, store, registry, onClose }))
     }
-    const front = new Front(options, caches, plans, closers)
-    await front.open()
-    return front
-  } catch (error) {
-    for (const close of closers) close()
-    throw error
   }
+  // The threads start while this one loads what the front needs.
+  const [opened, planned] = await Promise.allSettled([front.open(), plan()])
+  if (opened.status === 'fulfilled' && planned.status === 'fulfilled') return front
+  if (opened.status === 'fulfilled') await front.close(0)
+  else for (const close of closers) close()
+  throw opened.status === 'rejected' ? opened.reason : (planned as PromiseRejectedResult).reason
 }
 
 class Front implements Engine, HandOffOwner {

@@ -9,19 +9,20 @@
  * gives them their share of the clients.
  */
 
-import type { Registry } from 'prom-client'
+import { flushCompileCache } from 'node:module'
 import type { ServerConfig } from '../corefile/server-config.ts'
 import { FigureLedger, type Figures, figuresOf } from '../messages/figures.ts'
 import type { Link } from '../messages/link.ts'
 import { type FromWorker, HOLD_MS_MAX, type Told, type ToWorker, type WorkerSettings } from '../messages/protocol.ts'
 import { createLogger, setDebug } from '../observe/log.ts'
+import { Registry } from '../observe/prom-client.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 import type { CreateEngine, Engine } from './engine.ts'
 import { FaultLog, GuardedHandler } from './guarded-handler.ts'
 import { type ListenerChange, Listeners } from './listeners.ts'
 import { chooseUdpTransport } from './udp-choice.ts'
 import type { UdpTransport } from './udp-transport.ts'
-import { openWorkerRegistry } from './worker-metrics.ts'
+import { registerWorkerMetrics } from './worker-metrics.ts'
 import { ZoneInbox } from './zone-inbox.ts'
 
 /** Systems whose kernel spreads load over sockets of one address. Elsewhere the processes share node:cluster's handles. */
@@ -132,16 +133,18 @@ class Worker {
     this.#settings = settings
     this.#config = config
     try {
-      this.#transport = await chooseUdpTransport(settings.udp)
-      const listeners = new Listeners({
-        transport: this.#transport,
-        reusePort: REUSE_PORT,
-        processes: settings.processes,
-      })
-      this.#listeners = listeners
-      // Before the engine's: what the process says about itself must outlive every engine.
-      this.#registry = openWorkerRegistry({ listeners, transport: this.#transport, faults: this.#faults })
-      this.#serving = await this.#createEngine(config, told, undefined)
+      // Process-wide, for what the process says about itself must outlive every engine.
+      const registry = new Registry()
+      this.#registry = registry
+      const [transport, serving] = await Promise.all([
+        chooseUdpTransport(settings.udp),
+        this.#createEngine(config, told, undefined),
+      ])
+      this.#transport = transport
+      this.#serving = serving
+      const { processes } = settings
+      this.#listeners = new Listeners({ transport, reusePort: REUSE_PORT, processes })
+      registerWorkerMetrics(registry, { listeners: this.#listeners, transport, faults: this.#faults })
       applyDebug(config)
       return true
     } catch (error) {
@@ -157,6 +160,8 @@ class Worker {
       change.commit()
       const { name: transport, reason } = this.#transport!
       this.#link.send({ kind: 'serving', transport, reason })
+      // A process that is killed leaves it to the next one too, which starts 150 ms sooner with it.
+      flushCompileCache()
     } catch (error) {
       this.#fail('open', error)
     }

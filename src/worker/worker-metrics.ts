@@ -1,6 +1,7 @@
 /** The worker's own series: transport in use, what sockets counted. Engines bring theirs. */
-import { Counter, Gauge, Registry } from 'prom-client'
+
 import { registerProcessMetrics } from '../observe/process-metrics.ts'
+import { Counter, Gauge, type Registry } from '../observe/prom-client.ts'
 import type { FaultLog } from './guarded-handler.ts'
 import type { Listeners } from './listeners.ts'
 import type { TcpFigures } from './tcp-table.ts'
@@ -27,8 +28,7 @@ export interface MetricSources {
   readonly faults: FaultLog
 }
 
-export function openWorkerRegistry({ listeners, transport, faults }: MetricSources): Registry {
-  const registry = new Registry()
+export function registerWorkerMetrics(registry: Registry, { listeners, transport, faults }: MetricSources): void {
   const registers = [registry]
   registerProcessMetrics(registry)
   new Gauge({
@@ -79,7 +79,6 @@ export function openWorkerRegistry({ listeners, transport, faults }: MetricSourc
     registers,
     () => faults.count,
   )
-  return registry
 }
 
 /** A counter whose value is kept elsewhere. */

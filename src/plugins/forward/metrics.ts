@@ -2,8 +2,9 @@
  * Series of `forward`, under CoreDNS's names and under those it had before 1.7. Counting costs an addition or two:
  * prom-client is given the figures when somebody scrapes.
  */
-import { Counter, type Metric, type Registry } from 'prom-client'
+
 import { DURATION_BOUNDS } from '../../observe/dns-metrics.ts'
+import { Counter, type Metric, type Registry } from '../../observe/prom-client.ts'
 import { rcodeName } from '../../rdata/rr-types.ts'
 import type { ConnectionKind } from './upstream/upstream-events.ts'
 

@@ -1,10 +1,10 @@
 /** Serves /health in the primary, asks itself once a second, and holds the end of the process back (lameduck). */
 import { get } from 'node:http'
-import type { Counter, Histogram } from 'prom-client'
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
 import { printGoDuration } from '../../corefile/go-duration.ts'
 import { type Endpoint, openEndpoint } from '../../observe/http-endpoint.ts'
 import { printListenAddress } from '../../observe/listen-address.ts'
+import type { Counter, Histogram } from '../../observe/prom-client.ts'
 import { SLIM_TIME_BOUNDS, sharedCounter, sharedHistogram } from '../../observe/shared-metric.ts'
 import type { HealthOptions } from './index.ts'
 

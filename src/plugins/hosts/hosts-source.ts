@@ -1,8 +1,8 @@
 /** Keeps the names of a block's `hosts` equal to its file and its lines in the Corefile, in the primary. */
 import { open } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Gauge } from 'prom-client'
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
+import type { Gauge } from '../../observe/prom-client.ts'
 import { sharedGauge } from '../../observe/shared-metric.ts'
 import { every } from '../every.ts'
 import { HostTable } from './host-table.ts'

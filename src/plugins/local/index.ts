@@ -1,8 +1,9 @@
 /** `local`: answers for names that must never leave the machine. RFC 6303, RFC 6761 section 6.3. */
-import { Counter } from 'prom-client'
+
 import type { Plugin } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
+import { Counter } from '../../observe/prom-client.ts'
 import { onlyArgument } from '../usage.ts'
 import { isLocalhostName, isLocalName } from './names.ts'
 

@@ -1,8 +1,9 @@
 /** Writes the query log from the event loop, for answers from the cache as for others. */
-import { Counter } from 'prom-client'
+
 import type { Client, FrontContext, FrontPart, Outcome } from '../../chain/plugin.ts'
 import { ZoneSet } from '../../chain/zone-set.ts'
 import { type LineWriter, standardOutput } from '../../observe/line-writer.ts'
+import { Counter } from '../../observe/prom-client.ts'
 import { CLASS_DENIAL, CLASS_ERROR, CLASS_SUCCESS, replyClass } from '../../observe/reply-class.ts'
 import type { ParsedQuery } from '../../wire/parsed-query.ts'
 import { LineFormat } from './format.ts'

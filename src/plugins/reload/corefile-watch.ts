@@ -2,8 +2,9 @@
  * Asks the server now and then to look at its Corefile. The watch is one per server: of several blocks with `reload`
  * the one started last sets the interval, and when it stops the one before it goes on.
  */
-import type { Counter, Gauge } from 'prom-client'
+
 import type { PrimaryContext, PrimaryPart, ServerControl } from '../../chain/plugin.ts'
+import type { Counter, Gauge } from '../../observe/prom-client.ts'
 import { sharedCounter, sharedGauge } from '../../observe/shared-metric.ts'
 import { every } from '../every.ts'
 import type { ReloadOptions } from './index.ts'

@@ -8,7 +8,6 @@
  *   run the templates, read what they print as records
  */
 import type { Answer } from 'dns-packet'
-import type { Counter } from 'prom-client'
 import type { Handler, HandlerContext, Next } from '../../chain/plugin.ts'
 import type { Query } from '../../chain/query.ts'
 import { Reply, SERVFAIL } from '../../chain/reply.ts'
@@ -17,6 +16,7 @@ import { compileRegex, type LinearRegex } from '../../corefile/linear-regex.ts'
 import { compileExpression, type Expression } from '../../expression/compile-expression.ts'
 import { QUERY_FUNCTIONS } from '../../expression/query-functions.ts'
 import type { Names, Scope, Value } from '../../expression/values.ts'
+import type { Counter } from '../../observe/prom-client.ts'
 import { sharedCounter } from '../../observe/shared-metric.ts'
 import { className, typeName } from '../../rdata/rr-types.ts'
 import { GoTemplate } from './go-template/execute.ts'
