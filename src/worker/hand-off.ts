@@ -94,6 +94,8 @@ export class HandOff {
   readonly #thread: Int8Array
   readonly #startedAt: Float64Array
   readonly #hash: Int32Array
+  /** The query's, as it came: a chain may change them in the slot while it runs. */
+  readonly #flags: Uint16Array
   /** Chain of leaders with the same hash bucket, and of those that joined a leader. */
   readonly #buckets: Int32Array
   readonly #bucketNext: Int32Array
@@ -125,6 +127,7 @@ export class HandOff {
     this.#thread = new Int8Array(count)
     this.#startedAt = new Float64Array(count)
     this.#hash = new Int32Array(count)
+    this.#flags = new Uint16Array(count)
     this.#buckets = new Int32Array(count).fill(NOBODY)
     this.#bucketNext = new Int32Array(count).fill(NOBODY)
     this.#joined = new Int32Array(count).fill(NOBODY)
@@ -228,6 +231,7 @@ export class HandOff {
     this.#repeats[slot] = 0
     this.lastSlot = slot
     this.#joined[slot] = NOBODY
+    this.#flags[slot] = query.flags
     if (port !== undefined && isJoinable(query)) {
       const leader = this.#findLeader(query, blockId)
       if (leader !== NOBODY) {
@@ -503,7 +507,7 @@ export class HandOff {
     const large = words[header + SLOT_QUERY_LARGE]!
     const at = large >= 0 ? slots.large(large) : slots.data(slot)
     // Same flags (RD, AD, CD), same presence of an OPT; DO is in the hash and compared through the OPT's octets below.
-    if (bytes[at + 2] !== query.bytes[query.start + 2] || bytes[at + 3] !== query.bytes[query.start + 3]) return false
+    if (this.#flags[slot] !== query.flags) return false
     if (words[header + SLOT_QUERY_LENGTH] !== query.length) return false
     const { name, nameLength, questionEnd } = query
     for (let i = 0; i < nameLength; i++) {

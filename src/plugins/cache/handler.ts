@@ -99,7 +99,7 @@ function isOwnData({ marks }: Query): boolean {
 
 /**
  * The plugins behind see AD=1 in every query, so that one stored reply serves clients that asked for the bit and those
- * that did not (RFC 6840 section 5.7); the composer takes AD off for the latter. The query is this thread's own copy.
+ * that did not (RFC 6840 section 5.7); the composer takes AD off for the latter. The slot is this thread's until its reply.
  */
 function raiseAd({ parsed }: Query): number {
   const before = parsed.flags
