@@ -215,6 +215,14 @@ export class Slots {
     return slot
   }
 
+  /** Event loop: the slot that the thread takes next, or -1; it may take it at this moment. */
+  nextRequest(thread: number): number {
+    const ring = this.#ring(thread)
+    const head = Atomics.load(this.words, ring + REQUEST_HEAD)
+    if (head === this.words[ring + REQUEST_TAIL]) return -1
+    return this.words[ring + RING_CONTROL_WORDS + (head & (this.count - 1))]!
+  }
+
   /** Thread: resolves when a request may be there; undefined when there is one already. Also woken by `wakeAll`. */
   waitRequests(thread: number): Promise<unknown> | undefined {
     const ring = this.#ring(thread)

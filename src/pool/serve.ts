@@ -4,6 +4,7 @@
  * once in one thread: a chain that waits for an upstream holds nothing but its slot.
  */
 import { flushCompileCache } from 'node:module'
+import { setPriority } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BroadcastChannel, threadId, workerData } from 'node:worker_threads'
 import { CacheSet } from '../cache/cache-set.ts'
@@ -34,8 +35,12 @@ import { writeReply } from './write-reply.ts'
 /** Requests taken before the thread's own event loop (upstream sockets, timers) gets its turn. */
 const REQUESTS_PER_TURN = 64
 
+/** About half of the event loop's share when both want a core. */
+const POOL_NICENESS = 3
+
 const data = (workerData as { readonly shoal: PoolData }).shoal
 setDebug(data.debug)
+yieldToEventLoop()
 let isWaking = false
 const slots = Slots.attach(data.slots)
 const store = ZoneStore.attach(data.store)
@@ -83,6 +88,19 @@ export default async function serve({ thread }: ServeTask): Promise<void> {
   }
   await blocks.close()
   channel.close()
+}
+
+/**
+ * Where threads share cores, the event loop goes first: it has the answers that are quick, and what waits for it is lost
+ * when its sockets overflow. On Linux the call is for this thread alone; elsewhere it would be for the process.
+ */
+function yieldToEventLoop(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(POOL_NICENESS)
+  } catch {
+    // Not allowed here: all threads are equal.
+  }
 }
 
 function start(thread: number, slot: number): void {

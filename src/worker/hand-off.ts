@@ -35,6 +35,10 @@ import type { ReplyPort } from './query-handler.ts'
 
 /** Seconds after which a query that the chain has not answered gets SERVFAIL. CoreDNS's `forward` gives up after 5. */
 export const CHAIN_SECONDS_MAX = 10
+/** A query that no thread could begin with for so long sheds those that come after it. */
+const BACKLOG_SECONDS_MAX = 0.5
+/** Below so many queries in a thread nothing is shed: a pause of the machine is no overload. */
+const BACKLOG_MIN = 256
 /** Replies handled before other sockets and timers get their turn. */
 const REPLIES_PER_TURN = 256
 /** Milliseconds before a thread that died is started again, doubling up to the maximum while it keeps dying. */
@@ -201,6 +205,13 @@ export class HandOff {
       this.#counts.shed++
       return false
     }
+    const mayJoin = port !== undefined && isJoinable(query)
+    const leader = mayJoin ? this.#findLeader(query, blockId) : NOBODY
+    const thread = this.#leastBusy()
+    if (leader === NOBODY && this.#isBehind(thread, nowSeconds)) {
+      this.#counts.shed++
+      return false
+    }
     const { slots } = this
     let large = -1
     if (query.length > SLOT_DATA_SIZE) {
@@ -232,18 +243,16 @@ export class HandOff {
     this.lastSlot = slot
     this.#joined[slot] = NOBODY
     this.#flags[slot] = query.flags
-    if (port !== undefined && isJoinable(query)) {
-      const leader = this.#findLeader(query, blockId)
-      if (leader !== NOBODY) {
-        this.#state[slot] = WAITING
-        this.#joinedNext[slot] = this.#joined[leader]!
-        this.#joined[leader] = slot
-        this.#counts.joined++
-        return true
-      }
-      this.#lead(slot, query.hash)
-    } else this.#hash[slot] = 0
-    this.#dispatch(slot)
+    if (leader !== NOBODY) {
+      this.#state[slot] = WAITING
+      this.#joinedNext[slot] = this.#joined[leader]!
+      this.#joined[leader] = slot
+      this.#counts.joined++
+      return true
+    }
+    if (mayJoin) this.#lead(slot, query.hash)
+    else this.#hash[slot] = 0
+    this.#dispatch(slot, thread)
     return true
   }
 
@@ -342,9 +351,20 @@ export class HandOff {
     }, restartMs)
   }
 
-  #dispatch(slot: number): void {
+  #leastBusy(): number {
     let thread = 0
     for (let i = 1; i < this.#inFlight.length; i++) if (this.#inFlight[i]! < this.#inFlight[thread]!) thread = i
+    return thread
+  }
+
+  /** What the thread would take next has waited so long that a new query would be answered when nobody waits any more. */
+  #isBehind(thread: number, nowSeconds: number): boolean {
+    if (this.#inFlight[thread]! < BACKLOG_MIN) return false
+    const next = this.slots.nextRequest(thread)
+    return next >= 0 && nowSeconds - this.#startedAt[next]! > BACKLOG_SECONDS_MAX
+  }
+
+  #dispatch(slot: number, thread: number): void {
     this.#state[slot] = DISPATCHED
     this.#thread[slot] = thread
     this.#inFlight[thread] = this.#inFlight[thread]! + 1
@@ -396,7 +416,7 @@ export class HandOff {
       this.#counts.repeated++
       this.slots.freeLarge(words[header + SLOT_REPLY_LARGE]!)
       words[header + SLOT_REPLY_LARGE] = -1
-      this.#dispatch(slot)
+      this.#dispatch(slot, this.#leastBusy())
       return
     }
     this.#unlead(slot)
@@ -411,7 +431,7 @@ export class HandOff {
       } else {
         this.#hash[follower] = 0
         this.#joined[follower] = NOBODY
-        this.#dispatch(follower)
+        this.#dispatch(follower, this.#leastBusy())
       }
       follower = next
     }

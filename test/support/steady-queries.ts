@@ -12,6 +12,7 @@ export interface SteadyOptions {
   readonly tcpClients?: number
   readonly patienceMs?: number
   readonly onReply?: (reply: Uint8Array, sentAtMs: number, query: number) => void
+  readonly onLost?: (query: number) => void
 }
 
 export interface SteadyResult {
@@ -30,7 +31,7 @@ const TURN_MS = 5
 
 /** Runs until `stop` is called. */
 export function steadyQueries(options: SteadyOptions): Steady {
-  const { port, perSecond, patienceMs = 2000, onReply } = options
+  const { port, perSecond, patienceMs = 2000, onReply, onLost } = options
   const clients = [
     ...Array.from({ length: options.clients ?? 32 }, () => openUdpClient(port)),
     ...Array.from({ length: options.tcpClients ?? 0 }, () => openTcpClient(port)),
@@ -49,8 +50,10 @@ export function steadyQueries(options: SteadyOptions): Steady {
       const query = (sent + Math.floor(sent / clients.length)) % queries.length
       const asked = clients[sent++ % clients.length]!.ask(queries[query]!, patienceMs).then((reply) => {
         waiting.delete(asked)
-        if (reply === undefined) lost++
-        else onReply?.(reply, sentAtMs, query)
+        if (reply === undefined) {
+          lost++
+          onLost?.(query)
+        } else onReply?.(reply, sentAtMs, query)
       })
       waiting.add(asked)
     }
