@@ -26,7 +26,7 @@ const number = (name: keyof typeof values): number => {
 const common = { processes: number('processes'), perSecond: number('rate') }
 
 /** Queries per second beside kills: what a dying process still takes in is lost, 10 to 20 ms of its share. */
-const KILL_RATE = 300
+const KILL_RATE = 200
 
 async function part(name: string, rounds: number, run: (onRound: OnRound) => Promise<string>): Promise<void> {
   if (rounds === 0) return

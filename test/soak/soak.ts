@@ -3,11 +3,11 @@
  * `run.ts` runs it long, `soak.test.ts` short. Each part throws an AssertionError that says what was lost or wrong.
  */
 import assert from 'node:assert/strict'
+import dgram from 'node:dgram'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeReply } from '../support/decode-reply.ts'
 import { composeTestQuery } from '../support/dns-client.ts'
-import { type FakeUpstream, openFakeUpstream } from '../support/fake-upstream.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { type Steady, steadyQueries } from '../support/steady-queries.ts'
 import { until } from '../support/until.ts'
@@ -96,20 +96,28 @@ function questions(): Question[] {
   ]
 }
 
+interface Upstream {
+  readonly port: number
+  close(): void
+}
+
 /** Answers every A query with 192.0.2.99, TTL 0: never from the cache for long. */
-function openUpstream(): Promise<FakeUpstream> {
-  return openFakeUpstream((asked) => {
-    const end = asked.message.indexOf(0, 12) + 5
+async function openUpstream(): Promise<Upstream> {
+  const socket = dgram.createSocket('udp4')
+  socket.on('message', (query, { port, address }) => {
+    const end = query.indexOf(0, 12) + 5
     const reply = Buffer.concat([
-      asked.message.subarray(0, end),
+      query.subarray(0, end),
       Buffer.from(`c00c00010001000000000004${UPSTREAM_ADDRESS}`, 'hex'),
     ])
     reply[2] = 0x81
     reply[3] = 0x80
     reply.writeUInt16BE(1, 6)
     reply.writeUInt32BE(0, 8)
-    asked.send(reply)
+    socket.send(reply, port, address)
   })
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  return { port: socket.address().port, close: () => socket.close() }
 }
 
 function textOf(reply: Uint8Array): string {
@@ -171,7 +179,7 @@ export async function reloads({ rounds, processes, perSecond, onRound }: SoakOpt
   } finally {
     await Promise.all([steady?.stop(), watch.stop()])
     await server.stop()
-    await upstream.close()
+    upstream.close()
   }
 }
 
@@ -263,7 +271,7 @@ export async function kills(options: SoakOptions & { readonly wholeMsMax: number
   } finally {
     await steady?.stop()
     await server.stop()
-    await upstream.close()
+    upstream.close()
   }
 }
 
