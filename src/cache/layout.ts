@@ -44,7 +44,7 @@
  * discarded. No unit is written before the version of the head it belonged to has changed, so this covers the units
  * behind a head too. Fences: see `reader.ts`. Writing: under the shard's lock, `writer.ts`.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 import { type CachePolicy, capacityOf } from './policy.ts'
 
 export const UNIT_SIZE = 192

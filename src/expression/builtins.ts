@@ -1,6 +1,17 @@
 /** Functions that expr-lang brings. Those on dates are left out: what a query is answered must not depend on the clock. */
 import { ExpressionError } from './expression-error.ts'
-import { equal, isArray, isMap, type Kind, kindOf, printed, type Signature, type Value } from './values.ts'
+import {
+  Budget,
+  equal,
+  isArray,
+  isMap,
+  type Kind,
+  kindOf,
+  printed,
+  SIZE_MAX,
+  type Signature,
+  type Value,
+} from './values.ts'
 
 /** Which argument of these is a predicate, evaluated for each element. */
 export const PREDICATE_ARGUMENTS: ReadonlyMap<string, number> = new Map([
@@ -23,9 +34,6 @@ export const PREDICATE_ARGUMENTS: ReadonlyMap<string, number> = new Map([
 
 /** Known to expr-lang and not offered here. */
 export const UNSUPPORTED: ReadonlySet<string> = new Set(['now', 'duration', 'date', 'timezone'])
-
-/** Characters and elements that one value may grow to. */
-const SIZE_MAX = 100_000
 
 export interface Builtin extends Signature {
   run(args: readonly Value[]): Value
@@ -64,7 +72,7 @@ const ROWS: readonly Row[] = [
   ['splitAfter', ['string', 'string', 'int'], 1, 'array', (s: string, by: string, n = -1) => split(s, by, n, true)],
   ['replace', ['string', 'string', 'string', 'int'], 1, 'string', replace],
   ['repeat', ['string', 'int'], 0, 'string', repeat],
-  ['join', ['array', 'string'], 1, 'string', (items: readonly Value[], by = '') => items.map(textItem).join(by)],
+  ['join', ['array', 'string'], 1, 'string', join],
   ['indexOf', ['string', 'string'], 0, 'int', (s: string, part: string) => s.indexOf(part)],
   ['lastIndexOf', ['string', 'string'], 0, 'int', (s: string, part: string) => s.lastIndexOf(part)],
   ['hasPrefix', ['string', 'string'], 0, 'bool', (s: string, part: string) => s.startsWith(part)],
@@ -73,9 +81,9 @@ const ROWS: readonly Row[] = [
   ['min', ['any'], 0, 'number', (...args: Value[]) => numbers(args).reduce((a, b) => Math.min(a, b))],
   ['mean', ['any'], 0, 'float', (...args: Value[]) => mean(numbers(args))],
   ['median', ['any'], 0, 'float', (...args: Value[]) => median(numbers(args))],
-  ['toJSON', ['any'], 0, 'string', (value: Value) => JSON.stringify(toPlain(value), null, 2)],
-  ['fromJSON', ['string'], 0, 'any', (s: string) => fromPlain(JSON.parse(s))],
-  ['toBase64', ['string'], 0, 'string', (s: string) => Buffer.from(s, 'utf8').toString('base64')],
+  ['toJSON', ['any'], 0, 'string', (value: Value) => text_(JSON.stringify(toPlain(value, new Budget(), 0), null, 2))],
+  ['fromJSON', ['string'], 0, 'any', fromJson],
+  ['toBase64', ['string'], 0, 'string', (s: string) => text_(Buffer.from(s, 'utf8').toString('base64'))],
   ['fromBase64', ['string'], 0, 'string', (s: string) => Buffer.from(s, 'base64').toString('utf8')],
   ['first', ['array'], 0, 'any', (items: readonly Value[]) => items[0] ?? null],
   ['last', ['array'], 0, 'any', (items: readonly Value[]) => items.at(-1) ?? null],
@@ -100,13 +108,7 @@ const ROWS: readonly Row[] = [
   ['reverse', ['array'], 0, 'array', (items: readonly Value[]) => [...items].reverse()],
   ['uniq', ['array'], 0, 'array', uniq],
   ['concat', ['array'], 0, 'array', (...lists: (readonly Value[])[]) => bounded(lists.flat() as Value[])],
-  [
-    'flatten',
-    ['array'],
-    0,
-    'array',
-    (items: readonly Value[]) => bounded(items.flat(Number.POSITIVE_INFINITY as 1) as Value[]),
-  ],
+  ['flatten', ['array'], 0, 'array', flatten],
   ['sort', ['array', 'string'], 1, 'array', (items: readonly Value[], order = 'asc') => sorted(items, items, order)],
   ['bitand', ['int', 'int'], 0, 'int', (a: number, b: number) => bits(a, b, (x, y) => x & y)],
   ['bitor', ['int', 'int'], 0, 'int', (a: number, b: number) => bits(a, b, (x, y) => x | y)],
@@ -181,6 +183,7 @@ function replace(text: string, from: string, to: string, limit = -1): string {
   if (from === '') throw new ExpressionError('replace needs something to look for')
   const parts = text.split(from)
   const count = limit < 0 ? parts.length - 1 : Math.min(limit, parts.length - 1)
+  if (count * to.length > SIZE_MAX) throw new ExpressionError('memory budget exceeded')
   const result = parts.slice(0, count + 1).join(to)
   const rest = parts.slice(count + 1)
   return text_(rest.length === 0 ? result : [result, ...rest].join(from))
@@ -194,6 +197,28 @@ function repeat(text: string, count: number): string {
 function text_(text: string): string {
   if (text.length > SIZE_MAX) throw new ExpressionError('memory budget exceeded')
   return text
+}
+
+function join(items: readonly Value[], by = ''): string {
+  const texts = items.map(textItem)
+  const size = texts.reduce((sum, text) => sum + text.length, by.length * texts.length)
+  if (size > SIZE_MAX) throw new ExpressionError('memory budget exceeded')
+  return texts.join(by)
+}
+
+/** The elements of elements, all the way down. */
+function flatten(items: readonly Value[]): Value[] {
+  const found: Value[] = []
+  const budget = new Budget()
+  const add = (list: readonly Value[], depth: number): void => {
+    for (const item of list) {
+      budget.take(depth)
+      if (isArray(item)) add(item, depth + 1)
+      else found.push(item)
+    }
+  }
+  add(items, 0)
+  return found
 }
 
 function bounded(items: Value[]): Value[] {
@@ -212,7 +237,7 @@ function atLeast(value: number, min: number, name: string): number {
 }
 
 function numbers(args: readonly Value[]): number[] {
-  const flat = args.flat(Number.POSITIVE_INFINITY as 1) as Value[]
+  const flat = flatten(args)
   if (flat.length === 0) return [0]
   return flat.map((value) => {
     if (typeof value !== 'number') throw new ExpressionError(`invalid argument (type ${kindOf(value)})`)
@@ -287,16 +312,30 @@ function bits(a: number, b: number, operation: (a: bigint, b: bigint) => bigint)
   return Number(BigInt.asIntN(64, operation(BigInt(Math.trunc(a)), BigInt(Math.trunc(b)))))
 }
 
-function toPlain(value: Value): unknown {
-  if (isArray(value)) return value.map(toPlain)
-  if (isMap(value)) return Object.fromEntries([...value].map(([key, each]) => [key, toPlain(each)]))
+function toPlain(value: Value, budget: Budget, depth: number): unknown {
+  budget.take(depth, typeof value === 'string' ? value.length : 1)
+  if (isArray(value)) return value.map((each) => toPlain(each, budget, depth + 1))
+  if (isMap(value)) {
+    return Object.fromEntries([...value].map(([key, each]) => [key, toPlain(each, budget, depth + 1)]))
+  }
   return value
 }
 
-function fromPlain(value: unknown): Value {
-  if (Array.isArray(value)) return value.map(fromPlain)
+function fromJson(text: string): Value {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new ExpressionError(`invalid JSON: ${(error as Error).message}`)
+  }
+  return fromPlain(value, new Budget(), 0)
+}
+
+function fromPlain(value: unknown, budget: Budget, depth: number): Value {
+  budget.take(depth)
+  if (Array.isArray(value)) return value.map((each) => fromPlain(each, budget, depth + 1))
   if (typeof value === 'object' && value !== null) {
-    return new Map(Object.entries(value).map(([key, each]) => [key, fromPlain(each)]))
+    return new Map(Object.entries(value).map(([key, each]) => [key, fromPlain(each, budget, depth + 1)]))
   }
   return value as Value
 }

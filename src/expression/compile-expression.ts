@@ -18,6 +18,7 @@ import {
   type Names,
   printed,
   type Scope,
+  SIZE_MAX,
   type Signature,
   type Value,
 } from './values.ts'
@@ -478,7 +479,10 @@ function text(value: Value): string {
 }
 
 function sum(a: Value, b: Value): Value {
-  return typeof a === 'string' ? a + text(b) : number(a) + number(b)
+  if (typeof a !== 'string') return number(a) + number(b)
+  const joined = a + text(b)
+  if (joined.length > SIZE_MAX) throw new ExpressionError('memory budget exceeded')
+  return joined
 }
 
 function ordering(operator: '<' | '<=' | '>' | '>=', left: Code, right: Code): (frame: Frame) => boolean {

@@ -24,7 +24,7 @@
  * Large buffers: 128 KiB each, claimed by either side with a compare-and-swap on the LARGE bitmap, freed by the event
  * loop with the slot.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 
 export const SLOT_SIZE = 2048
 export const SLOT_DATA_OFFSET = 224

@@ -15,7 +15,7 @@
  *
  * Series that were never counted are not exported, as in CoreDNS. Groups stay over a reload: counters never go back.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 import type { ParsedQuery } from '../wire/parsed-query.ts'
 import type { Metric, Registry } from './prom-client.ts'
 import { rcodeName } from './rcode-names.ts'

@@ -9,10 +9,10 @@
  * listener is never closed in between.
  */
 import { lookup } from 'node:dns/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TlsOptions } from 'node:tls'
+import { builtins } from '../node-builtins.ts'
 import { type ListenAddress, printListenAddress } from './listen-address.ts'
 
 /** Connections of one endpoint at a time; further ones are closed at once. */
@@ -113,7 +113,9 @@ async function listen(address: ListenAddress, tls: TlsSetup | undefined): Promis
     void answer(routes, request, response)
   }
   const server: Server =
-    tls === undefined ? createServer(options, onRequest) : createTlsServer({ ...options, ...tls.options() }, onRequest)
+    tls === undefined
+      ? builtins.http.createServer(options, onRequest)
+      : builtins.https.createServer({ ...options, ...tls.options() }, onRequest)
   server.maxConnections = CONNECTIONS_MAX
   server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX
   server.on('clientError', (_error, socket) => socket.destroy())

@@ -6,7 +6,7 @@
 import { flushCompileCache } from 'node:module'
 import { setPriority } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { BroadcastChannel, threadId, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import { CacheSet } from '../cache/cache-set.ts'
 import { type ClientAddress, Query } from '../chain/query.ts'
 import type { Reply } from '../chain/reply.ts'
@@ -45,29 +45,25 @@ let isWaking = false
 const slots = Slots.attach(data.slots)
 const store = ZoneStore.attach(data.store)
 const registry = new Registry()
-const channel = new BroadcastChannel(data.channel) as BroadcastChannel & { unref(): void }
 /** Opened by `serve`, of which there is one per thread. */
 let blocks: Blocks
-const post = (message: ChannelMessage): void => channel.postMessage(message)
 
 /**
  * Serves until `slots.close()`; then closes the plugins and resolves. Rejects when a plugin can't be opened: the
  * configuration is then not used.
  */
-export default async function serve({ thread }: ServeTask): Promise<void> {
+export default async function serve({ thread, channel }: ServeTask): Promise<void> {
+  const post = (message: ChannelMessage): void => channel.postMessage(message)
   const caches = CacheSet.attach(data.caches, data.cacheThreadBase + thread, store)
   blocks = await openBlocks(data, store, registry, caches, post)
-  channel.onmessage = async (event: unknown) => {
-    const { data: message } = event as { readonly data: ChannelMessage }
-    if (message.kind === 'told') {
-      if (message.to === undefined || message.to === threadId) blocks.told(message.sourceId, message.data)
-    } else if (message.kind === 'scrape') {
-      const figures = await figuresOf(registry)
-      post({ kind: 'metrics', scrape: message.scrape, thread, instance: threadId, figures })
+  channel.on('message', async (message: ChannelMessage) => {
+    if (message.kind === 'told') blocks.told(message.sourceId, message.data)
+    else if (message.kind === 'scrape') {
+      post({ kind: 'metrics', scrape: message.scrape, figures: await figuresOf(registry) })
     }
-  }
+  })
   channel.unref()
-  post({ kind: 'hello', instance: threadId })
+  post({ kind: 'hello' })
   slots.announceThread()
   setImmediate(flushCompileCache)
   for (;;) {

@@ -9,7 +9,9 @@
  *
  * `block-plan.ts` works out what each server block needs of this; `hand-off.ts` is the way through the pool.
  */
+
 import { randomInt } from 'node:crypto'
+import type { MessagePort } from 'node:worker_threads'
 import { BYPASS, HIT, HIT_REFRESH, MISS, STALE_VERIFY } from '../cache/answer-cache.ts'
 import { CacheSet } from '../cache/cache-set.ts'
 import {
@@ -117,8 +119,6 @@ const HASH_SEED = randomInt(2 ** 32)
 
 const NO_OCTETS = new Uint8Array(0)
 
-let channelCount = 0
-
 export const createEngine: CreateEngine = async (options) => {
   const { config, store, registry, previous } = options
   const caches = CacheSet.create(config, {
@@ -151,7 +151,6 @@ class Front implements Engine, HandOffOwner {
   readonly #tables: readonly BlockTable[]
   readonly #plans: readonly BlockPlan[]
   readonly #closers: readonly (() => void)[]
-  readonly #channelName = `shoal ${process.pid} ${++channelCount}`
   readonly #channel: PoolChannel
   readonly #metrics: FrontMetrics
   readonly #ways: Float64Array
@@ -196,7 +195,7 @@ class Front implements Engine, HandOffOwner {
     this.#tables = config.listeners.map((listener) => new BlockTable(listener))
     this.#plans = plans
     this.#closers = closers
-    this.#channel = new PoolChannel(this.#channelName, onReport)
+    this.#channel = new PoolChannel(onReport)
     this.#metrics = frontMetrics(registry, store)
     this.#ways = this.#metrics.ways
     this.#dnsMetrics = dnsMetrics(registry)
@@ -214,7 +213,6 @@ class Front implements Engine, HandOffOwner {
           caches: this.caches.handle,
           cacheThreadBase: 1 + (config.generation % 2) * CACHE_THREADS,
           hashSeed: HASH_SEED,
-          channel: this.#channelName,
           debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
         },
         threads,
@@ -282,7 +280,7 @@ class Front implements Engine, HandOffOwner {
 
   /** Of the pool's threads; what the event loop counts is in `EngineOptions.registry`. */
   figures(): Promise<readonly Figures[]> {
-    return this.#channel.figures(this.#options.threads)
+    return this.#channel.figures()
   }
 
   hold(): void {
@@ -541,6 +539,10 @@ class Front implements Engine, HandOffOwner {
     if (this.#handOff.ports[slot] === undefined) return
     const size = composeRefusal(this.#slotQuery, RCODE_SERVFAIL, EDE_OTHER, UDP_REPLY_SIZE_MAX, this.#out, 0)
     this.#send(slot, plan, size, RCODE_SERVFAIL, now)
+  }
+
+  openChannel(thread: number): MessagePort {
+    return this.#channel.open(thread)
   }
 
   onThreadDeath(thread: number): void {

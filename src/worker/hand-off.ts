@@ -7,6 +7,7 @@
  * of their own. A reply that was made from something the key doesn't hold (`Marks.reads`) is given to the leader alone,
  * and the others are dispatched one by one.
  */
+import type { MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { monotonicSeconds } from '../chain/clock.ts'
 import type { Client } from '../chain/plugin.ts'
@@ -75,6 +76,8 @@ export interface HandOffOwner {
   /** The query of the slot can't be answered by the chain (thread died, took too long): SERVFAIL. */
   onFailure(slot: number): void
   onThreadDeath(thread: number): void
+  /** The thread's end of a channel for `ChannelMessage`s; a thread starts. */
+  openChannel(thread: number): MessagePort
 }
 
 const NOBODY = -1
@@ -322,8 +325,11 @@ export class HandOff {
   }
 
   #serve(thread: number): Promise<void> {
-    const task: ServeTask = { thread }
-    return this.#pool.run(task) as Promise<void>
+    const channel = this.#owner.openChannel(thread)
+    const task: ServeTask = { thread, channel }
+    // piscina's types mistake the list for the options of postMessage's newer form.
+    const options = { transferList: [channel] } as unknown as NonNullable<Parameters<Piscina['run']>[1]>
+    return this.#pool.run(task, options) as Promise<void>
   }
 
   #onDeath(thread: number, error: unknown, restartMs: number): void {

@@ -1,5 +1,5 @@
-/** The event loop's end of the channel to its pool threads: figures, and messages between a plugin's primary part and its handlers. */
-import { BroadcastChannel } from 'node:worker_threads'
+/** The event loop's end of the channels to its pool threads: figures, and messages between a plugin's primary part and its handlers. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { FigureLedger, type Figures } from '../messages/figures.ts'
 import type { ChannelMessage } from '../pool/pool-data.ts'
 
@@ -7,66 +7,75 @@ import type { ChannelMessage } from '../pool/pool-data.ts'
 const SCRAPE_MS_MAX = 500
 
 export class PoolChannel {
-  readonly #channel: BroadcastChannel & { unref(): void }
-  readonly #ledger = new FigureLedger<number>()
-  /** By thread, the instance that gave figures last. */
-  readonly #instances: number[] = []
+  readonly #onReport: (sourceId: number, data: unknown) => void
+  /** Each thread that serves has one of its own, which dies with it. */
+  readonly #ports = new Map<number, MessagePort>()
+  readonly #ledger = new FigureLedger<MessagePort>()
   readonly #told = new Map<number, unknown>()
   readonly #scrapes = new Map<number, () => void>()
   #scrapeCount = 0
 
-  constructor(name: string, onReport: (sourceId: number, data: unknown) => void) {
-    this.#channel = new BroadcastChannel(name) as BroadcastChannel & { unref(): void }
-    this.#channel.onmessage = (event: unknown) => {
-      const { data: message } = event as { readonly data: ChannelMessage }
-      if (message.kind === 'report') onReport(message.sourceId, message.data)
+  constructor(onReport: (sourceId: number, data: unknown) => void) {
+    this.#onReport = onReport
+  }
+
+  /** The other end, for a thread that starts. */
+  open(thread: number): MessagePort {
+    const { port1, port2 } = new MessageChannel()
+    this.#ports.set(thread, port1)
+    port1.on('message', (message: ChannelMessage) => {
+      if (message.kind === 'report') this.#onReport(message.sourceId, message.data)
       else if (message.kind === 'hello') {
-        for (const [sourceId, data] of this.#told) this.#post({ kind: 'told', sourceId, data, to: message.instance })
+        for (const [sourceId, data] of this.#told) post(port1, { kind: 'told', sourceId, data })
       } else if (message.kind === 'metrics') {
-        this.#instances[message.thread] = message.instance
-        this.#ledger.note(message.instance, [message.figures])
+        this.#ledger.note(port1, [message.figures])
         this.#scrapes.get(message.scrape)?.()
       }
-    }
-    this.#channel.unref()
+    })
+    port1.unref()
+    return port2
   }
 
   /** prom-client figures of all threads, dead ones' counters included. */
-  async figures(threads: number): Promise<readonly Figures[]> {
+  async figures(): Promise<readonly Figures[]> {
     const scrape = ++this.#scrapeCount
     await new Promise<void>((resolve) => {
-      let missing = threads
+      let missing = this.#ports.size
       const timer = setTimeout(resolve, SCRAPE_MS_MAX)
       this.#scrapes.set(scrape, () => {
         if (--missing > 0) return
         clearTimeout(timer)
         resolve()
       })
-      this.#post({ kind: 'scrape', scrape })
+      for (const port of this.#ports.values()) post(port, { kind: 'scrape', scrape })
     })
     this.#scrapes.delete(scrape)
     return this.#ledger.all()
   }
 
-  /** The thread is dead; another instance takes its number. */
+  /** The thread is dead; another one takes its number. */
   threadDied(thread: number): void {
-    const instance = this.#instances[thread]
-    if (instance !== undefined) void this.#ledger.retire(instance)
+    const port = this.#ports.get(thread)
+    if (port === undefined) return
+    void this.#ledger.retire(port)
+    port.close()
+    this.#ports.delete(thread)
   }
 
   /** To the handlers of one plugin instance, in every thread; those that start later hear the last of it. */
   tell(sourceId: number, data: unknown): void {
     this.#told.set(sourceId, data)
-    this.#post({ kind: 'told', sourceId, data })
+    for (const port of this.#ports.values()) post(port, { kind: 'told', sourceId, data })
   }
 
   /** What the threads sent before they ended is delivered first. */
   async close(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
-    this.#channel.close()
+    for (const port of this.#ports.values()) port.close()
+    this.#ports.clear()
   }
+}
 
-  #post(message: ChannelMessage): void {
-    this.#channel.postMessage(message)
-  }
+function post(port: MessagePort, message: ChannelMessage): void {
+  port.postMessage(message)
 }

@@ -12,7 +12,7 @@
  *
  * A block carries no header: its chunk says how large it is. Only the writer allocates and frees.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 import {
   AT_CHUNK_TABLE,
   AT_CHUNKS_FREE,

@@ -11,7 +11,7 @@
  *
  * A small map is one leaf. A look-up in a map of a million touches three inner pages and a leaf of two cache lines.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 import type { Draft } from './draft.ts'
 
 export const INNER_WORDS = 64
@@ -228,7 +228,7 @@ function indexOf(words: Int32Array, leaf: number, hash: number, value: number): 
   for (let i = 0, count = leafCount(words, leaf); i < count; i++) {
     if (words[leaf + 1 + 2 * i] === hash && words[leaf + 2 + 2 * i] === value) return i
   }
-  assert.fail('no such entry in the hash trie')
+  throw new Error('no such entry in the hash trie')
 }
 
 function removeAt(draft: Draft, page: number, shift: number, hash: number, value: number): number {

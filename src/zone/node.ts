@@ -19,7 +19,7 @@
  *
  * An rdata: its length in 16 bits, then its octets, up to the next full word.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 
 export const NODE_OCTETS_MASK = 0xff
 export const NODE_APEX = 1 << 8

@@ -7,7 +7,7 @@
  *
  * The first word of a key stands in the page, so that most comparisons don't have to fetch the key.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 import type { Draft } from './draft.ts'
 
 const PAGE_WORDS = 64

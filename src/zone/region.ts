@@ -35,8 +35,9 @@
  * The writer's own thread needs none of this. A long reader (a zone transfer) pins the count instead: what was retired
  * at it or later is not freed until the pin is gone.
  */
-import { strict as assert } from 'node:assert'
+
 import { randomBytes } from 'node:crypto'
+import { assert } from '../assert.ts'
 
 const MAGIC = 0x53484f4c
 const LAYOUT_VERSION = 1

@@ -27,7 +27,7 @@
  *      3  state: bit 0 unavailable
  *      4  next free slot + 1
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 import { AT_WORD_COUNT, ZONE_SLOT_WORDS, ZONE_SLOTS_MAX, zoneSlotsAt } from './region.ts'
 
 export const ZONE_NAMES = 0

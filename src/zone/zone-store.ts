@@ -12,7 +12,7 @@
  * One thread applies changes: the one that created the store. Any thread of the process answers. What is served never
  * changes in place, so a change costs the names it touches, and becomes visible whole.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../assert.ts'
 import { nameToText, textToName } from '../wire/name.ts'
 import { LABELS_MAX, type ParsedQuery } from '../wire/parsed-query.ts'
 import type { ReplyWriter } from '../wire/reply-writer.ts'

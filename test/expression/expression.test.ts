@@ -177,6 +177,19 @@ const runErrors: readonly [string, RegExp][] = [
   ['repeat("x", 1000000)', /memory budget exceeded/],
   ['map(1..1000, map(1..1000, #))', /memory budget exceeded/],
   ['sort([1, "a"])', /cannot compare/],
+  ['fromJSON("[")', /invalid JSON/],
+  // Values that hold themselves twice, again and again: small in memory, endless to go through.
+  ['reduce(1..40, #acc + #acc, "aaaa")', /memory budget exceeded/],
+  ['string(reduce(1..40, [#acc, #acc], 1))', /memory budget exceeded/],
+  ['toJSON(reduce(1..40, [#acc, #acc], 1))', /memory budget exceeded/],
+  ['flatten(reduce(1..40, [#acc, #acc], [1]))', /memory budget exceeded/],
+  ['max(reduce(1..40, [#acc, #acc], [1]))', /memory budget exceeded/],
+  ['reduce(1..40, [#acc, #acc], 1) == reduce(1..40, [#acc, #acc], 1)', /memory budget exceeded/],
+  ['string(reduce(1..90000, [#acc], 1))', /memory budget exceeded/],
+  ['flatten(reduce(1..90000, [#acc], [1]))', /memory budget exceeded/],
+  ['join(map(1..300, repeat("a", 9999)), "")', /memory budget exceeded/],
+  ['reduce(1..90, toBase64(#acc), "a")', /memory budget exceeded/],
+  ['replace(repeat("a", 99999), "a", repeat("b", 99999))', /memory budget exceeded/],
   ['get(fromJSON("{}"), "x") + 1', /expected a number/],
 ]
 for (const [source, want] of runErrors) {

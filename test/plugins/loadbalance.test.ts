@@ -280,6 +280,17 @@ test('signatures stay behind what they cover', () => {
   }
 })
 
+test('RFC 2181 5: addresses of another class are another RRset', () => {
+  const query = aQuery({ name: 'www.example.org', type: 'ANY' })
+  const of = (rrclass: 'IN' | 'CH', data: string): Answer =>
+    ({ ...a('www.example.org', data), class: rrclass }) as Answer
+  const message = aReply(query, { answers: [of('CH', '192.0.2.1'), of('IN', '192.0.2.2'), of('CH', '192.0.2.3')] })
+  const reorder = roundRobin()
+  for (let i = 0; i < 50; i++) {
+    assert.deepEqual(rows(finish(reorder, query, message).answers), ['A 192.0.2.1', 'A 192.0.2.2', 'A 192.0.2.3'])
+  }
+})
+
 test('left alone: single records, other RCODEs, transfers, messages that cannot be read', () => {
   const reorder = roundRobin()
   const query = aQuery({ name: 'www.example.org' })

@@ -221,6 +221,7 @@ test('over TLS, with the headers of the web configuration', async () => {
     ['tls_server_config:\n  cert_file: tls.crt\n  key_file: tls.key\n  client_auth_type: x\n', /Invalid ClientAuth: x/],
     ['basic_auth_users:\n  a: b\n', /basic_auth_users/],
     ['other: 1\n', /field other not found/],
+    ['http_server_config:\n  headers:\n    X-Frame-Options: d\u0142ug\n', /"X-Frame-Options" has a character/],
     ['a\n', /web\.yml:1: "name: value" is expected/],
   ]
   for (const [content, message] of bad) {

@@ -46,15 +46,8 @@ function check(type: number, rdata: Uint8Array): boolean {
     assert.ok(error instanceof RdataError && ONLY_SCANNING_REFUSES.test(error.problem), `${message}: ${text}: ${error}`)
   }
   if (scanned !== undefined) assert.equal(hex(scanned), hex(rdata), `${message}: ${text}`)
-  const composes = (value: unknown) => {
-    try {
-      assert.equal(hex(rdataOctets(type, value)), hex(rdata), message)
-    } catch (error) {
-      assert.ok(error instanceof RdataError && scanned === undefined, `${message}: ${error}`)
-    }
-  }
-  composes(rdataValue(type, buffer, 16, end))
-  composes(packetValue(type, buffer, 16, end))
+  assert.equal(hex(rdataOctets(type, rdataValue(type, buffer, 16, end))), hex(rdata), message)
+  assert.equal(hex(rdataOctets(type, packetValue(type, buffer, 16, end))), hex(rdata), message)
   canonicalizeRdata(type, buffer, 16, end)
   assert.ok(validateRdata(type, buffer, 16, end), message)
   assert.ok(

@@ -79,7 +79,9 @@ function corefile(upstream: number, generation: number): string {
   template IN TXT generation.lan {
     answer "{{ .Name }} 60 IN TXT ${generation}"
   }
-  forward . 127.0.0.1:${upstream}
+  forward . 127.0.0.1:${upstream} {
+    prefer_udp
+  }
 }
 `
 }

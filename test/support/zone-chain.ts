@@ -11,6 +11,7 @@ import type {
 } from '../../src/chain/plugin.ts'
 import { Query } from '../../src/chain/query.ts'
 import { Reply, SERVFAIL } from '../../src/chain/reply.ts'
+import type { PluginConfig } from '../../src/corefile/server-config.ts'
 import { parseMessage } from '../../src/rdata/message.ts'
 import type { ParsedQuery } from '../../src/wire/parsed-query.ts'
 import { ZonePublishing } from '../../src/zone/zone-publisher.ts'
@@ -35,13 +36,18 @@ export type Lookup = (qname: string, qtype: number) => Reply
 
 export const passed = Reply.unwritten(SERVFAIL, 'passed on')
 
-/** Starts the plugin's primary part with a store of its own and opens its handler. */
-export async function openZoneChain<O>(plugin: Plugin<O>, options: O, next: Next = () => passed): Promise<ZoneChain> {
+/** Starts the plugin's primary part with a store of its own and opens its handler. `others`: more plugins of its block. */
+export async function openZoneChain<O>(
+  plugin: Plugin<O>,
+  options: O,
+  next: Next = () => passed,
+  others: readonly PluginConfig[] = [],
+): Promise<ZoneChain> {
   const store = ZoneStore.create({ bytesMax: 64 << 20 })
   const publishing = new ZonePublishing({ store, send: () => undefined })
   const registry = new Registry()
   const log = aLog()
-  const block = aBlock(['.'], [{ name: plugin.name, options, sourceId: SOURCE_ID }])
+  const block = aBlock(['.'], [{ name: plugin.name, options, sourceId: SOURCE_ID }, ...others])
   const server = { listeners: [], hash: '' } as unknown as ServerControl
   const primary: PrimaryContext = {
     sourceId: SOURCE_ID,

@@ -1,12 +1,12 @@
 /** One `forward` directive to its stanza. Pure, but for the files it names. Throws CorefileError. */
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import tls from 'node:tls'
 import type { ParseContext } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Directive, Property, Token } from '../../corefile/directive.ts'
 import { parseGoDuration, printGoDuration } from '../../corefile/go-duration.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
+import { builtins } from '../../node-builtins.ts'
 import { rcodeNumber } from '../../rdata/rr-types.ts'
 import { normalizeZone } from '../../wire/name.ts'
 import { onlyArgument } from '../usage.ts'
@@ -231,7 +231,7 @@ function tlsFiles(property: Property, context: ParseContext): TlsFiles {
       ? { ca: read(first) }
       : { cert: read(first), key: read(second), ...(third === undefined ? {} : { ca: read(third) }) }
   try {
-    tls.createSecureContext({ ...files })
+    builtins.tls.createSecureContext({ ...files })
   } catch (error) {
     throw new CorefileError(property.at, `could not use the TLS files: ${(error as Error).message}`)
   }

@@ -36,10 +36,11 @@ export function parseTarget(token: Token): Target[] {
   const port = portText === undefined ? PORTS[scheme] : parsePort(portText)
   if (port !== undefined && isIP(host) !== 0) {
     // A link-local address needs its interface to be reachable; for dns:// the word behind % is one.
-    const isZone = scheme === 'dns' && serverName !== undefined && isLinkLocal(host)
+    const zoned = `${host}%${serverName ?? ''}`
+    const isZone = scheme === 'dns' && isLinkLocal(host) && isIP(zoned) !== 0
     const address: UpstreamAddress = {
       protocol: scheme,
-      host: isZone ? `${host}%${serverName}` : host,
+      host: isZone ? zoned : host,
       port,
       ...(serverName === undefined || scheme === 'dns' ? {} : { serverName }),
     }

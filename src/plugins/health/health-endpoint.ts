@@ -1,7 +1,8 @@
 /** Serves /health in the primary, asks itself once a second, and holds the end of the process back (lameduck). */
-import { get } from 'node:http'
+
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
 import { printGoDuration } from '../../corefile/go-duration.ts'
+import { builtins } from '../../node-builtins.ts'
 import { type Endpoint, openEndpoint } from '../../observe/http-endpoint.ts'
 import { printListenAddress } from '../../observe/listen-address.ts'
 import type { Counter, Histogram } from '../../observe/prom-client.ts'
@@ -93,7 +94,7 @@ export class HealthEndpoint implements PrimaryPart {
 
 function request(url: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const outgoing = get(url, { timeout: POLL_PATIENCE_MS, agent: false }, (response) => {
+    const outgoing = builtins.http.get(url, { timeout: POLL_PATIENCE_MS, agent: false }, (response) => {
       response.on('error', reject)
       response.on('end', () => resolve())
       response.resume()

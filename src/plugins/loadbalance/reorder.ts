@@ -32,6 +32,9 @@ const TYPE_RRSIG = 46
 const QTYPE_IXFR = 251
 const QTYPE_AXFR = 252
 
+/** Octets of class, TTL and rdata length. */
+const CLASS_BEFORE_RDATA = 8
+
 /** Octets of a weight file that are read. */
 const WEIGHT_FILE_SIZE_MAX = 16 << 20
 
@@ -149,7 +152,7 @@ export class Reorder {
     return recompose(query, reply, start, length, order, ancount, nscount, count)
   }
 
-  /** Takes an address into the run of addresses of one owner and type, or starts the next run with it. */
+  /** Takes an address into the run of addresses of one owner, type and class, or starts the next run with it. */
   #addToRun(
     reply: Uint8Array,
     start: number,
@@ -162,8 +165,12 @@ export class Reorder {
     if (this.#runLength > 0) {
       const a = start + this.#runOwnerAt
       const b = start + ownerAt
+      const classAt = start + rdataAt - CLASS_BEFORE_RDATA
+      const runClassAt = start + runAts[0]! - CLASS_BEFORE_RDATA
       const isSame =
         type === this.#runType &&
+        reply[classAt] === reply[runClassAt] &&
+        reply[classAt + 1] === reply[runClassAt + 1] &&
         // Mostly two equal pointers.
         ((reply[a]! >= 0xc0 && reply[a] === reply[b] && reply[a + 1] === reply[b + 1]) ||
           isSameName(reply, start, length, this.#runOwnerAt, ownerAt))

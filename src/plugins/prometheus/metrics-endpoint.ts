@@ -2,8 +2,8 @@
 
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
+import { builtins } from '../../node-builtins.ts'
 import type { HttpReply, TlsSetup } from '../../observe/http-endpoint.ts'
 import { addRuntimeMetrics, registerProcessMetrics } from '../../observe/process-metrics.ts'
 import { sharedGauge } from '../../observe/shared-metric.ts'
@@ -16,7 +16,7 @@ import { openWebConfig, type WebConfig } from './web-config.ts'
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** Below this a compressed body saves nothing worth the time. */
 const GZIP_SIZE_MIN = 1400
-const compress = promisify(gzip)
+const compress = (text: string): Promise<Buffer> => promisify(builtins.zlib.gzip)(text)
 
 /** One text for all who ask at the same time, per server: a flood of scrapes costs no more than one after another. */
 let gathering: Promise<string> | undefined

@@ -15,6 +15,7 @@ import { readFile, stat } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { dirname, isAbsolute, join } from 'node:path'
 import type { SecureVersion, TLSSocket, TlsOptions } from 'node:tls'
+import { builtins } from '../../node-builtins.ts'
 import type { HttpReply, TlsSetup } from '../../observe/http-endpoint.ts'
 import { type Settings, scanSettings } from './settings-file.ts'
 
@@ -225,6 +226,11 @@ function headersOf(settings: Settings, path: string): Record<string, string> {
     for (const [header, text] of asSettings(value, path)) {
       if (!HEADERS.includes(header) || typeof text !== 'string') {
         throw new Error(`${path}: HTTP header "${header}" can not be configured`)
+      }
+      try {
+        builtins.http.validateHeaderValue(header, text)
+      } catch {
+        throw new Error(`${path}: HTTP header "${header}" has a character that no header may have`)
       }
       headers[header] = text
     }

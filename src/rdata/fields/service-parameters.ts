@@ -307,6 +307,7 @@ export function serviceParameters(key: string): Field {
     scan(tokens, out) {
       const values = new Map<number, Uint8Array>()
       while (tokens.more) scanParameter(tokens, values)
+      checkConsistent(values)
       writeParameters(values, out)
     },
     print: (bytes, at, end) => {
@@ -391,7 +392,11 @@ function unescaped(source: Uint8Array, from: number, end: number): Uint8Array {
   return Uint8Array.from(out)
 }
 
-function writeParameters(values: ReadonlyMap<number, Uint8Array>, out: OctetWriter): void {
+/**
+ * RFC 9460 section 8: who writes a zone is told. Records that came in messages may lack it, and go out as they came in:
+ * to refuse them is the client's part.
+ */
+function checkConsistent(values: ReadonlyMap<number, Uint8Array>): void {
   const mandatoryKeys = values.get(KEY_MANDATORY)
   for (let i = 0; mandatoryKeys !== undefined && i < mandatoryKeys.length; i += 2) {
     const key = readNumber(mandatoryKeys, i, 2)
@@ -399,6 +404,9 @@ function writeParameters(values: ReadonlyMap<number, Uint8Array>, out: OctetWrit
   }
   // RFC 9460 section 7.1.1: without an alpn there is nothing to leave the default out of.
   if (values.has(2) && !values.has(1)) throw new RdataError('no-default-alpn is there without alpn')
+}
+
+function writeParameters(values: ReadonlyMap<number, Uint8Array>, out: OctetWriter): void {
   for (const [key, octets] of [...values].sort(([a], [b]) => a - b)) {
     out.u16(key)
     out.u16(octets.length)

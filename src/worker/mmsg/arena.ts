@@ -10,7 +10,7 @@
  * A reply that is ready at once borrows the name and control of the query it answers, so nothing about the way back is copied.
  * Replies are packed because their memory is then a few KiB that stay in the first cache, whatever size a reply may have.
  */
-import { strict as assert } from 'node:assert'
+import { assert } from '../../assert.ts'
 import {
   CMSG_DATA,
   CMSG_LEN,

@@ -63,8 +63,9 @@ test('hostile octets: no throw, and what is accepted lies inside the message', (
     if (result !== REPLY_OK) continue
     assert.ok(found.end <= message.length && found.optEnd <= found.end && found.optAt <= found.optEnd, `SEED=${seed}`)
     // The records may still be nonsense; taking the reply must not depend on them, unless the OPT stands in their midst.
-    if (found.optAt === 0 || found.optIsLast) {
-      const reply = takeReply(query, message)
+    const isKept = found.optAt === 0 || found.optIsLast
+    const reply = takeReply(query, message)
+    if (isKept) {
       assert.deepEqual([...reply.wire!.subarray(12, RECORD)], [...question.subarray(12, RECORD)], `SEED=${seed}`)
     }
   }
@@ -88,4 +89,16 @@ test('an OPT in front of other records is taken out and the records stay', () =>
     additionals.map((record) => ('data' in record ? record.data : record.type)),
     ['192.0.2.9'],
   )
+})
+
+test('an OPT in front of a record whose rdata is malformed: SERVFAIL with a cause, and no throw', () => {
+  const plain = fakeReply(question, { addresses: ['192.0.2.1'] })
+  const opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]
+  const shortA = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 3, 192, 0, 2]
+  const message = Buffer.concat([plain, Buffer.from(opt), Buffer.from(shortA)])
+  message[11] = 2
+  assert.equal(checkReply(message, query.parsed), REPLY_OK)
+  const reply = takeReply(query, message)
+  assert.deepEqual([reply.unwritten, reply.rcode], [true, 2])
+  assert.equal(reply.cause, 'malformed reply from upstream: malformed rdata of A')
 })

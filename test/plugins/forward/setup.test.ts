@@ -42,6 +42,7 @@ const targets: readonly [string, string[]][] = [
   ['[::1]:5353', ['dns [::1]:5353']],
   ['[2003::1]', ['dns [2003::1]:53']],
   ['fe80::1%eth0', ['dns [fe80::1%eth0]:53']],
+  ['fe80::1%', ['dns [fe80::1]:53']],
   ['tls://127.0.0.1', ['tls 127.0.0.1:853']],
   ['tls://127.0.0.1%example.net:854', ['tls 127.0.0.1:854 example.net']],
   ['tls://127.0.0.1%example.net', ['tls 127.0.0.1:853 example.net']],

@@ -143,6 +143,8 @@ const runErrors: readonly [string, string | RegExp][] = [
   ['{{ range .Name }}{{ end }}', /range can't iterate over test\.example\./],
   ['{{ range 20000 }}x{{ end }}', /more than 10000 turns/],
   ['{{ range 9000 }}{{ printf "%100s" "x" }}{{ end }}', /prints more than/],
+  ['{{ $x := "ab" }}{{ range 90 }}{{ $x = print $x $x }}{{ end }}', /print makes more than 262144 characters/],
+  ['{{ $x := "ab" }}{{ range 90 }}{{ $x = printf "%q" $x }}{{ end }}', /printf makes more than/],
   ['{{ nil }}', /nil is not a command/],
   ['{{ "a" 1 }}', /can't give argument to non-function "a"/],
 ]

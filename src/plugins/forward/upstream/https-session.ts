@@ -2,9 +2,10 @@
  * DNS over HTTPS to one upstream (RFC 8484): one HTTP/2 session that carries all queries as streams, or kept HTTP/1.1
  * connections where the server has no HTTP/2. Message IDs are 0 (section 4.1): HTTP says which reply is whose.
  */
-import http2 from 'node:http2'
-import https from 'node:https'
-import tls from 'node:tls'
+import type http2 from 'node:http2'
+import type https from 'node:https'
+import type tls from 'node:tls'
+import { builtins } from '../../../node-builtins.ts'
 import { type Carrier, type Exchange, FRAME_SIZE, patienceMs } from './exchange.ts'
 import { RECONNECT_DELAYS_MS, STREAMS_MAX } from './limits.ts'
 import { systemErrorText } from './system-errors.ts'
@@ -57,7 +58,7 @@ export class HttpsSession implements Carrier {
       host,
       port,
       minVersion: 'TLSv1.2',
-      secureContext: tls.createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' }),
+      secureContext: builtins.tls.createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' }),
       ...tlsIdentity(serverName),
       ...(options.sourceAddress === undefined ? {} : { localAddress: options.sourceAddress }),
     }
@@ -114,7 +115,7 @@ export class HttpsSession implements Carrier {
   #connect(nowMs: number): void {
     this.#openedMs = nowMs
     this.#answered = false
-    const socket = tls.connect({
+    const socket = builtins.tls.connect({
       ...this.#tlsOptions,
       ALPNProtocols: ['h2', 'http/1.1'],
       ...(this.#tlsSession === undefined ? {} : { session: this.#tlsSession }),
@@ -138,7 +139,7 @@ export class HttpsSession implements Carrier {
       } else {
         socket.on('error', () => {})
         socket.destroy()
-        const agent = new https.Agent({
+        const agent = new builtins.https.Agent({
           ...(this.#tlsOptions as https.AgentOptions),
           keepAlive: true,
           maxSockets: STREAMS_MAX,
@@ -163,7 +164,7 @@ export class HttpsSession implements Carrier {
   }
 
   #openHttp2(socket: tls.TLSSocket): http2.ClientHttp2Session {
-    const session = http2.connect(`https://${this.#authority}`, { createConnection: () => socket })
+    const session = builtins.http2.connect(`https://${this.#authority}`, { createConnection: () => socket })
     this.#session = session
     const ended = (): void => {
       if (this.#session === session) {
@@ -193,7 +194,7 @@ export class HttpsSession implements Carrier {
       return
     }
     const wasAnswered = this.#answered
-    running.abandon = () => stream.close(http2.constants.NGHTTP2_CANCEL)
+    running.abandon = () => stream.close(builtins.http2.constants.NGHTTP2_CANCEL)
     let status = 0
     stream.on('response', (headers) => {
       status = headers[':status'] ?? 0
@@ -210,7 +211,7 @@ export class HttpsSession implements Carrier {
 
   #requestOverHttp1(agent: https.Agent, running: Running): void {
     const { method, path, body } = this.#request(running.exchange)
-    const request = https.request({
+    const request = builtins.https.request({
       ...(this.#tlsOptions as https.RequestOptions),
       agent,
       method,

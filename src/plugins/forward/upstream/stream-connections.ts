@@ -8,7 +8,8 @@
  * new one, once. Connections that end without ever answering slow down the opening of further ones.
  */
 import net from 'node:net'
-import tls from 'node:tls'
+import type tls from 'node:tls'
+import { builtins } from '../../../node-builtins.ts'
 import { type Carrier, type Exchange, FRAME_SIZE, patienceMs } from './exchange.ts'
 import {
   CONNECT_TIMEOUT_MS_MAX,
@@ -47,7 +48,9 @@ export class StreamConnections {
     this.wheel = wheel
     this.events = events
     this.isTls = options.address.protocol === 'tls'
-    this.secureContext = this.isTls ? tls.createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' }) : undefined
+    this.secureContext = this.isTls
+      ? builtins.tls.createSecureContext({ ...options.tls, minVersion: 'TLSv1.2' })
+      : undefined
   }
 
   /** `patient`: a health probe, which may open a connection whatever happened before. */
@@ -164,7 +167,7 @@ class StreamConnection implements Carrier {
     const { host, port, serverName } = address
     const where = sourceAddress === undefined ? { host, port } : { host, port, localAddress: sourceAddress }
     if (owner.isTls) {
-      const socket = tls.connect({
+      const socket = builtins.tls.connect({
         ...where,
         ...tlsIdentity(serverName),
         secureContext: owner.secureContext!,

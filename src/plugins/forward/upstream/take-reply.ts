@@ -1,8 +1,8 @@
 /** Turns an upstream's message, which `checkReply` has just accepted, into the chain's reply. */
 import type { Answer } from 'dns-packet'
 import type { Query } from '../../../chain/query.ts'
-import { Reply, type ReplyOption } from '../../../chain/reply.ts'
-import { parseMessage } from '../../../rdata/message.ts'
+import { Reply, type ReplyOption, SERVFAIL } from '../../../chain/reply.ts'
+import { MessageError, parseMessage } from '../../../rdata/message.ts'
 import { HEADER_SIZE } from '../../../wire/parsed-query.ts'
 import { found } from './reply-check.ts'
 
@@ -13,7 +13,8 @@ const HOP_OPTIONS: ReadonlySet<number> = new Set([10, 11, 12])
 
 /**
  * The whole reply. The message's octets are kept and changed: the client's ID and question go in, the OPT comes out; its
- * options (Extended DNS Errors, client subnet, NSID) go to `reply.options`.
+ * options (Extended DNS Errors, client subnet, NSID) go to `reply.options`. Never throws: what can't be passed on is an
+ * unwritten SERVFAIL.
  */
 export function takeReply(query: Query, message: Uint8Array): Reply {
   const { rcode, optAt, optEnd, optIsLast, end } = found
@@ -21,7 +22,7 @@ export function takeReply(query: Query, message: Uint8Array): Reply {
   if (optAt === 0) return Reply.fromWire(end === message.length ? message : message.subarray(0, end), rcode)
   const options = readOptions(message, optAt + OPT_FIXED_SIZE, optEnd)
   const reply = optIsLast ? Reply.fromWire(withoutLast(message, optAt), rcode) : withoutOpt(message, rcode, end)
-  reply.options = options
+  if (!reply.unwritten) reply.options = options
   return reply
 }
 
@@ -50,9 +51,15 @@ function withoutLast(message: Uint8Array, optAt: number): Uint8Array {
 
 /** An OPT with records behind it can't be cut out: compression pointers may lead over it. The records are composed anew. */
 function withoutOpt(message: Uint8Array, rcode: number, end: number): Reply {
-  const { answers, authorities, additionals } = parseMessage(message.subarray(0, end))
-  const fields = Reply.fromWire(message, rcode)
-  return Reply.of({ answers, authorities, additionals: additionals.filter((record) => !isOpt(record)) }, fields)
+  try {
+    const { answers, authorities, additionals } = parseMessage(message.subarray(0, end))
+    const fields = Reply.fromWire(message, rcode)
+    return Reply.of({ answers, authorities, additionals: additionals.filter((record) => !isOpt(record)) }, fields)
+  } catch (error) {
+    // `checkReply` looks at sizes only: what is in an rdata, nobody has looked at before.
+    if (!(error instanceof MessageError)) throw error
+    return Reply.unwritten(SERVFAIL, `malformed reply from upstream: ${error.problem}`)
+  }
 }
 
 function isOpt(record: Answer): boolean {

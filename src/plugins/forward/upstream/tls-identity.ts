@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
-import tls from 'node:tls'
+import type tls from 'node:tls'
+import { builtins } from '../../../node-builtins.ts'
 
 /** What the upstream's certificate has to be for. Without a server name, for the address that is connected to. */
 export function tlsIdentity(
@@ -8,5 +9,5 @@ export function tlsIdentity(
   if (serverName === undefined) return {}
   if (isIP(serverName) === 0) return { servername: serverName }
   // An address is no server name on the wire (RFC 6066 section 3), but certificates can be for one.
-  return { checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(serverName, certificate) }
+  return { checkServerIdentity: (_host, certificate) => builtins.tls.checkServerIdentity(serverName, certificate) }
 }

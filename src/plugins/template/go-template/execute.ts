@@ -17,7 +17,7 @@ import {
   typeOf,
 } from './values.ts'
 
-/** Characters that one execution may print: a record in text form is far below. */
+/** Characters that one execution may print, and that one value may have: a record in text form is far below. */
 export const OUTPUT_LENGTH_MAX = 256 * 1024
 /** Turns of all ranges of one execution. */
 const TURNS_MAX = 10_000
@@ -185,12 +185,18 @@ class Execution {
   }
 
   #apply(command: Command, name: string, called: GoFunction, values: readonly GoValue[]): GoValue {
+    let value: GoValue
     try {
-      return called(...values)
+      value = called(...values)
     } catch (error) {
       if (error instanceof TemplateError) throw error
       throw this.#error(command, `error calling ${name}: ${(error as Error).message}`)
     }
+    // In a range a text that doubles each time would soon fill the memory.
+    if (typeof value === 'string' && value.length > OUTPUT_LENGTH_MAX) {
+      throw this.#error(command, `${name} makes more than ${OUTPUT_LENGTH_MAX} characters`)
+    }
+    return value
   }
 
   /** `.A.B arg`: the last name may be a method, which takes the arguments. */

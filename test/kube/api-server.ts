@@ -1,0 +1,319 @@
+/**
+ * An API server in memory, of the shape that matters here: lists in pages with one snapshot, watches with history and bookmarks, 410 after a
+ * compaction, label and field selectors, objects created, changed and deleted over HTTP.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+
+export interface KubeObject {
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly labels?: Readonly<Record<string, string>>
+    readonly resourceVersion?: string
+    readonly [key: string]: unknown
+  }
+  readonly [key: string]: unknown
+}
+
+interface Event {
+  readonly version: number
+  readonly resource: string
+  readonly before: KubeObject | undefined
+  readonly after: KubeObject | undefined
+}
+
+interface Watch {
+  readonly resource: string
+  readonly matches: (object: KubeObject) => boolean
+  readonly response: ServerResponse
+  readonly from: number
+}
+
+/** Resources by the path of their list. */
+const RESOURCES: ReadonlyMap<string, string> = new Map([
+  ['/api/v1/namespaces', 'Namespace'],
+  ['/api/v1/services', 'Service'],
+  ['/api/v1/pods', 'Pod'],
+  ['/apis/discovery.k8s.io/v1/endpointslices', 'EndpointSlice'],
+  ['/apis/multicluster.x-k8s.io/v1alpha1/serviceimports', 'ServiceImport'],
+])
+
+const BODY_SIZE_MAX = 4 << 20
+
+export interface ApiServerOptions {
+  /** Between bookmarks. */
+  readonly bookmarkMs?: number
+  /** Requests must bring it. */
+  readonly token?: string
+}
+
+export class ApiServer {
+  /** Requests answered so far, as `GET /api/v1/services watch`. */
+  readonly requests: string[] = []
+  #token: string | undefined
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #objects = new Map<string, Map<string, KubeObject>>([...RESOURCES.keys()].map((path) => [path, new Map()]))
+  readonly #pages = new Map<string, { readonly version: number; readonly rest: readonly KubeObject[] }>()
+  #version = 100
+  #events: Event[] = []
+  #compacted = 0
+  readonly #watches = new Set<Watch>()
+  readonly #bookmarks: NodeJS.Timeout
+
+  private constructor({ bookmarkMs = 1000, token }: ApiServerOptions) {
+    this.#token = token
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error))
+    })
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
+    this.#bookmarks = setInterval(() => this.#sendBookmarks(), bookmarkMs)
+  }
+
+  static async start(options: ApiServerOptions = {}): Promise<ApiServer> {
+    const api = new ApiServer(options)
+    await new Promise<void>((resolve) => api.#server.listen(0, '127.0.0.1', resolve))
+    return api
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  get watchCount(): number {
+    return this.#watches.size
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#bookmarks)
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  /** From now on requests must bring this token. */
+  setToken(token: string): void {
+    this.#token = token
+  }
+
+  /** Versions up to now can't be watched from any more, and lists that are under way can't go on. */
+  compact(): void {
+    this.#compacted = this.#version
+    this.#events = []
+    this.#pages.clear()
+  }
+
+  /** Ends all watches, as a server does that shuts down in order. */
+  endWatches(): void {
+    for (const { response } of this.#watches) response.end()
+  }
+
+  /** What `restore` can go back to. */
+  save(): unknown {
+    return structuredClone({ version: this.#version, objects: this.#objects })
+  }
+
+  /** The state of another time, as after a restart from a backup: versions go on from there. */
+  restore(saved: unknown): void {
+    const { version, objects } = structuredClone(saved) as {
+      version: number
+      objects: Map<string, Map<string, KubeObject>>
+    }
+    for (const socket of this.#sockets) socket.destroy()
+    this.#version = version
+    this.#events = []
+    this.#compacted = 0
+    this.#pages.clear()
+    for (const [path, each] of objects) this.#objects.set(path, each)
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '', 'http://api')
+    const isWatch = url.searchParams.get('watch') === 'true'
+    this.requests.push(`${request.method} ${url.pathname}${isWatch ? ' watch' : ''}`)
+    if (this.#token !== undefined && request.headers.authorization !== `Bearer ${this.#token}`) {
+      sendStatus(response, 401, 'Unauthorized')
+      return
+    }
+    const path = splitPath(url.pathname)
+    if (path === undefined) return sendStatus(response, 404, 'NotFound')
+    if (request.method === 'GET') {
+      if (path.name !== undefined) {
+        const object = this.#objects.get(path.resource)!.get(keyOf(path.namespace, path.name))
+        if (object === undefined) sendStatus(response, 404, 'NotFound')
+        else sendJson(response, 200, object)
+      } else if (isWatch) this.#watch(path.resource, url.searchParams, response)
+      else this.#list(path.resource, url.searchParams, response)
+      return
+    }
+    await this.#write(request, path, response)
+  }
+
+  #list(resource: string, search: URLSearchParams, response: ServerResponse): void {
+    const token = search.get('continue') ?? ''
+    const page = this.#pages.get(token)
+    if (token !== '' && page === undefined) {
+      sendStatus(response, 410, 'Expired', 'The provided continue parameter is too old')
+      return
+    }
+    const matches = selectorOf(search)
+    const all = [...this.#objects.get(resource)!.entries()]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, object]) => object)
+    const rest = page?.rest ?? all.filter(matches)
+    const version = page?.version ?? this.#version
+    const limit = Number(search.get('limit') ?? 0) || rest.length
+    const left = rest.slice(limit)
+    const next = left.length === 0 ? undefined : `page-${version}-${this.#pages.size}-${left.length}`
+    if (next !== undefined) this.#pages.set(next, { version, rest: left })
+    sendJson(response, 200, {
+      kind: `${RESOURCES.get(resource)}List`,
+      apiVersion: 'v1',
+      metadata: { resourceVersion: String(version), ...(next === undefined ? {} : { continue: next }) },
+      items: rest.slice(0, limit),
+    })
+  }
+
+  #watch(resource: string, search: URLSearchParams, response: ServerResponse): void {
+    const from = Number(search.get('resourceVersion'))
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.flushHeaders()
+    if (from < this.#compacted) {
+      response.end(
+        `${JSON.stringify({ type: 'ERROR', object: status(410, 'Expired', `too old resource version: ${from}`) })}\n`,
+      )
+      return
+    }
+    const watch = { resource, matches: selectorOf(search), response, from }
+    this.#watches.add(watch)
+    response.on('close', () => this.#watches.delete(watch))
+    const seconds = Number(search.get('timeoutSeconds') ?? 0)
+    if (seconds > 0) setTimeout(() => response.end(), seconds * 1000).unref()
+    for (const event of this.#events) sendEvent(watch, event)
+  }
+
+  async #write(
+    request: IncomingMessage,
+    { resource, namespace, name, isStatus }: Path,
+    response: ServerResponse,
+  ): Promise<void> {
+    const objects = this.#objects.get(resource)!
+    if (request.method === 'DELETE') {
+      const known = objects.get(keyOf(namespace, name!))
+      if (known === undefined) return sendStatus(response, 404, 'NotFound')
+      this.#change(resource, known, undefined)
+      return sendJson(response, 200, status(200, ''))
+    }
+    const body = (await readJson(request)) as KubeObject
+    const key = keyOf(namespace, name ?? body.metadata.name)
+    const known = objects.get(key)
+    if (request.method === 'POST' && known !== undefined) return sendStatus(response, 409, 'AlreadyExists')
+    if (request.method === 'PUT' && known === undefined) return sendStatus(response, 404, 'NotFound')
+    const object = isStatus ? { ...known!, status: body['status'] } : { ...known, ...body }
+    const whole = { ...object, metadata: { ...object.metadata, ...(namespace === undefined ? {} : { namespace }) } }
+    sendJson(response, known === undefined ? 201 : 200, this.#change(resource, known, whole)!)
+  }
+
+  #change(resource: string, before: KubeObject | undefined, after: KubeObject | undefined): KubeObject | undefined {
+    const version = ++this.#version
+    const stamped = (object: KubeObject): KubeObject => ({
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: String(version) },
+    })
+    const objects = this.#objects.get(resource)!
+    const { metadata } = (after ?? before)!
+    const key = keyOf(metadata.namespace, metadata.name)
+    const shown = after === undefined ? undefined : stamped(after)
+    if (shown === undefined) objects.delete(key)
+    else objects.set(key, shown)
+    const event = { version, resource, before: before === undefined ? undefined : stamped(before), after: shown }
+    this.#events.push(event)
+    for (const watch of this.#watches) sendEvent(watch, event)
+    return shown
+  }
+
+  #sendBookmarks(): void {
+    for (const { resource, response, from } of this.#watches) {
+      // A watch from a version that is still to come hears nothing, not even this.
+      if (from > this.#version) continue
+      const object = { kind: RESOURCES.get(resource), metadata: { resourceVersion: String(this.#version) } }
+      response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`)
+    }
+  }
+}
+
+function sendEvent({ resource, matches, response, from }: Watch, event: Event): void {
+  if (event.resource !== resource || event.version <= from) return
+  const was = event.before !== undefined && matches(event.before)
+  const is = event.after !== undefined && matches(event.after)
+  if (!was && !is) return
+  const type = !was ? 'ADDED' : is ? 'MODIFIED' : 'DELETED'
+  response.write(`${JSON.stringify({ type, object: is ? event.after : { ...event.before } })}\n`)
+}
+
+interface Path {
+  readonly resource: string
+  readonly namespace: string | undefined
+  readonly name: string | undefined
+  readonly isStatus: boolean
+}
+
+/** `/api/v1/services`, `/api/v1/namespaces/NS/services[/NAME[/status]]`, `/api/v1/namespaces[/NAME]` */
+function splitPath(pathname: string): Path | undefined {
+  if (RESOURCES.has(pathname)) return { resource: pathname, namespace: undefined, name: undefined, isStatus: false }
+  const match = /^(\/apis?\/.*?)\/namespaces\/([^/]+)(?:\/([^/]+)(?:\/([^/]+))?(\/status)?)?$/.exec(pathname)
+  if (match === null) return undefined
+  const [, group, namespace, plural, name, subresource] = match
+  if (plural === undefined) {
+    return { resource: '/api/v1/namespaces', namespace: undefined, name: namespace, isStatus: false }
+  }
+  const resource = `${group}/${plural}`
+  return RESOURCES.has(resource) ? { resource, namespace, name, isStatus: subresource !== undefined } : undefined
+}
+
+function keyOf(namespace: string | undefined, name: string): string {
+  return `${namespace ?? ''}/${name}`
+}
+
+function selectorOf(search: URLSearchParams): (object: KubeObject) => boolean {
+  const labels = (search.get('labelSelector') ?? '').split(/,(?![^(]*\))/).filter(Boolean)
+  const fields = (search.get('fieldSelector') ?? '').split(',').filter(Boolean)
+  return ({ metadata, status: state }) => {
+    const given = metadata.labels ?? {}
+    const phase = (state as { readonly phase?: string } | undefined)?.phase
+    return (
+      labels.every((requirement) => {
+        const set = /^(\S+) (in|notin) \((.*)\)$/.exec(requirement)
+        if (set !== null) return set[3]!.split(',').includes(given[set[1]!] ?? '\0') === (set[2] === 'in')
+        const [key, value] = requirement.split('=')
+        if (value !== undefined) return given[key!] === value
+        return requirement.startsWith('!') ? !(requirement.slice(1) in given) : requirement in given
+      }) && fields.every((field) => field !== `status.phase!=${phase}`)
+    )
+  }
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  let text = ''
+  for await (const chunk of request) {
+    text += chunk
+    if (text.length > BODY_SIZE_MAX) throw new Error('the body is too large')
+  }
+  return JSON.parse(text)
+}
+
+function status(code: number, reason: string, message = reason): object {
+  return { kind: 'Status', apiVersion: 'v1', status: code < 300 ? 'Success' : 'Failure', code, reason, message }
+}
+
+function sendStatus(response: ServerResponse, code: number, reason: string, message = reason): void {
+  sendJson(response, code, status(code, reason, message))
+}
+
+function sendJson(response: ServerResponse, code: number, value: object): void {
+  response.writeHead(code, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(value))
+}

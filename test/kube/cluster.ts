@@ -1,0 +1,173 @@
+/**
+ * A cluster's API for tests, and the plugin on it. In memory, or the real API server that the environment names:
+ *
+ *   SHOAL_KUBE_API     URL                 SHOAL_KUBE_TOKEN   of an account that may write
+ *   SHOAL_KUBE_CA      file with its CA
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { Reply } from '../../src/chain/reply.ts'
+import { plugin } from '../../src/plugins/kubernetes/index.ts'
+import type { KubernetesPart } from '../../src/plugins/kubernetes/kubernetes-part.ts'
+import { composeReplyMessage } from '../../src/rdata/message.ts'
+import type { ParsedQuery } from '../../src/wire/parsed-query.ts'
+import { parseWith } from '../support/directives.ts'
+import { aChainQuery } from '../support/handler.ts'
+import { until } from '../support/until.ts'
+import { type Lookup, openZoneChain, shown, type ZoneChain } from '../support/zone-chain.ts'
+import { ApiServer, type ApiServerOptions, type KubeObject } from './api-server.ts'
+import { type ApiAddress, ApiWriter } from './api-writer.ts'
+
+const { SHOAL_KUBE_API, SHOAL_KUBE_TOKEN, SHOAL_KUBE_CA } = process.env
+
+/** The tests run on a real API server. */
+export const isReal: boolean = SHOAL_KUBE_API !== undefined
+
+export interface Cluster {
+  /** The API in memory; undefined when it is a real one. */
+  readonly memory: ApiServer | undefined
+  readonly url: string
+  /** Of a real API. */
+  readonly account: { readonly token?: string; readonly ca?: string }
+  /** Creates or replaces. */
+  put(...objects: readonly KubeObject[]): Promise<void>
+  remove(...objects: readonly KubeObject[]): Promise<void>
+  /** Starts the plugin. `options`: lines of its block; `through`: another address for the API, a proxy's. */
+  open(options?: string, setting?: OpenSetting): Promise<OpenPlugin>
+  close(): Promise<void>
+}
+
+export interface OpenSetting {
+  readonly zones?: readonly string[]
+  readonly through?: string
+}
+
+export interface OpenPlugin {
+  readonly chain: ZoneChain
+  readonly part: KubernetesPart
+  /** The reply as text: RCODE and flags, then the sections; of a SOA only that it is there. */
+  ask(qname: string, qtype?: string, lookup?: Lookup): Promise<string>
+  /** Waits until the reply is this. */
+  askUntil(qname: string, qtype: string, reply: string | RegExp, milliseconds?: number): Promise<void>
+  close(): Promise<void>
+}
+
+export const ZONES = ['cluster.local', 'in-addr.arpa', 'ip6.arpa']
+
+/** A test that fails half-way leaves no watch open: the file's run would never end. */
+const clusters: Cluster[] = []
+after(async () => {
+  for (const each of clusters) await each.close()
+})
+
+export async function openCluster(options: ApiServerOptions = {}): Promise<Cluster> {
+  const memory = isReal ? undefined : await ApiServer.start(options)
+  const url = SHOAL_KUBE_API ?? memory!.url
+  const token = isReal ? SHOAL_KUBE_TOKEN : options.token
+  const account = {
+    ...(token === undefined ? {} : { token }),
+    ...(SHOAL_KUBE_CA === undefined ? {} : { ca: readFileSync(SHOAL_KUBE_CA, 'utf8') }),
+  }
+  const address: ApiAddress = { url, ...account }
+  const writer = new ApiWriter(address)
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-kube-'))
+  const made = new Map<string, KubeObject>()
+  const open: OpenPlugin[] = []
+  const remove = async (...objects: readonly KubeObject[]): Promise<void> => {
+    await writer.remove(...objects)
+    for (const object of objects) made.delete(nameOf(object))
+  }
+  let isOpen = true
+  const cluster: Cluster = {
+    memory,
+    url,
+    account,
+    remove,
+    put: async (...objects) => {
+      for (const object of objects) made.set(nameOf(object), object)
+      await writer.put(...objects)
+    },
+    open: async (text = '', setting = {}) => {
+      const server = setting.through ?? url
+      const file = join(folder, `kubeconfig-${open.length}`)
+      writeFileSync(file, kubeconfig(server, address))
+      const api = token === undefined && SHOAL_KUBE_CA === undefined ? `endpoint ${server}` : `kubeconfig ${file}`
+      const started = await openPlugin(`${api}\n${text}`, setting.zones ?? ZONES)
+      open.push(started)
+      return started
+    },
+    close: async () => {
+      if (!isOpen) return
+      isOpen = false
+      for (const each of open) await each.close()
+      // A real server is there for the next test too.
+      if (isReal) await remove(...[...made.values()].filter(({ kind }) => kind !== 'Namespace').reverse())
+      await memory?.stop()
+      rmSync(folder, { recursive: true })
+    },
+  }
+  clusters.push(cluster)
+  return cluster
+}
+
+async function openPlugin(options: string, zones: readonly string[]): Promise<OpenPlugin> {
+  const corefile = `kubernetes ${zones.join(' ')} {\n${options}\n}`
+  const chain = await openZoneChain(plugin, parseWith(plugin, corefile))
+  const ask = async (qname: string, qtype = 'A', lookup?: Lookup): Promise<string> =>
+    shown(await wired(chain, aChainQuery(qname, qtype).parsed, lookup)).replaceAll(/ SOA \{[^}]*\}/g, ' SOA')
+  let isOpen = true
+  return {
+    chain,
+    part: chain.part as KubernetesPart,
+    ask,
+    askUntil: (qname, qtype, reply, milliseconds) => {
+      let last = ''
+      return until(
+        `${qname} ${qtype} is ${reply}`,
+        async () => {
+          last = await ask(qname, qtype)
+          return typeof reply === 'string' ? last === reply : reply.test(last)
+        },
+        milliseconds,
+      ).catch((error: Error) => {
+        throw new Error(`${error.message}; it is ${last}`)
+      })
+    },
+    close: async () => {
+      if (isOpen) await chain.close()
+      isOpen = false
+    },
+  }
+}
+
+/** The reply in wire form, as a client would get it. */
+async function wired(chain: ZoneChain, query: ParsedQuery, lookup?: Lookup): Promise<Reply> {
+  const reply = await chain.ask(query, lookup)
+  if (reply.unwritten || reply.dropped || reply.wire !== undefined) return reply
+  return Reply.fromWire(composeReplyMessage(query, reply))
+}
+
+function kubeconfig(server: string, { token, ca }: ApiAddress): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+    clusters: [
+      {
+        name: 'test',
+        cluster: {
+          server,
+          ...(ca === undefined ? {} : { 'certificate-authority-data': Buffer.from(ca).toString('base64') }),
+        },
+      },
+    ],
+    users: [{ name: 'test', user: token === undefined ? {} : { token } }],
+  })
+}
+
+function nameOf({ kind, metadata }: KubeObject): string {
+  return `${kind} ${metadata.namespace ?? ''} ${metadata.name}`
+}
