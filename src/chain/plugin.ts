@@ -81,8 +81,8 @@ export interface ServerControl {
   reload(reason: string, exceptHash?: string): Promise<ReloadResult>
   /** Names of plugins that are not ready, sorted; empty when all are. */
   notReady(): string[]
-  /** /metrics text of the whole server: workers, pool threads and primary summed. */
-  metrics(): Promise<string>
+  /** Metrics of the whole server: workers, pool threads and primary summed. */
+  metrics(): Promise<Registry>
   /** Ends the process with exit code 1 after the log line `[FATAL] text`. */
   fatal(text: string): void
 }

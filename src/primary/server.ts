@@ -10,6 +10,7 @@ import type { ListenerConfig, ServerConfig } from '../corefile/server-config.ts'
 import type { SourceIds } from '../corefile/source-ids.ts'
 import { figuresOf, sumFigures } from '../messages/figures.ts'
 import { createLogger, logFatal } from '../observe/log.ts'
+import type { Registry } from '../observe/prom-client.ts'
 import type { LoadCorefileOptions, LoadedCorefile } from '../plugins/load-corefile.ts'
 import type { ZonePublishing } from '../zone/zone-publisher.ts'
 import { PluginParts, prepareOptions } from './plugin-parts.ts'
@@ -139,10 +140,10 @@ export class Server implements ServerControl {
     return this.#options.supervisor.isCrashLooping ? [...names, 'workers'].sort() : names
   }
 
-  async metrics(): Promise<string> {
+  async metrics(): Promise<Registry> {
     const { metrics, supervisor } = this.#options
     const workers = await supervisor.scrape()
-    return sumFigures([await figuresOf(metrics.registry), ...workers]).metrics()
+    return sumFigures([await figuresOf(metrics.registry), ...workers])
   }
 
   fatal(text: string): void {

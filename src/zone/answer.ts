@@ -44,7 +44,7 @@ import {
 } from './node.ts'
 import { OffsetSet } from './offset-set.ts'
 import { ABSENT, ANSWERED, CNAME_LEAVES, DELEGATION, NODATA, NXDOMAIN_OUTCOME, UNAVAILABLE } from './outcomes.ts'
-import { AT_HASH_MULTIPLIER, AT_HASH_SEED, AT_WORD_COUNT } from './region.ts'
+import { AT_HASH_MULTIPLIER, AT_HASH_SEED, AT_WORD_COUNT, AT_ZONE_TABLE } from './region.ts'
 import {
   CLASS_IN,
   RCODE_NXDOMAIN,
@@ -76,8 +76,10 @@ import {
   ZONE_NAMES,
   ZONE_NEGATIVE_TTL,
   ZONE_SHAPE,
+  ZONE_SOURCE,
   ZONE_WILDCARD_COUNT,
 } from './zone-block.ts'
+import { hasApexAt, NO_ZONE, zoneAt } from './zone-table.ts'
 
 /** CNAMEs and DNAMEs followed inside the zone for one query. BIND and Unbound stop at 11 too. */
 export const CNAME_CHAIN_MAX = 11
@@ -301,11 +303,11 @@ export class ZoneAnswerer {
     const cname = rdatasAt(words, rrset, this.mask)
     const length = Math.min(rdataLength(words, cname), NAME_OCTETS_MAX)
     copyRdata(words, cname, length, this.#rdata, 0)
-    return this.#follow(this.#rdata, length)
+    return this.#follow(this.#rdata, length, query.qtype)
   }
 
-  /** Goes on with a target: FOLLOW when it is in the zone, CNAME_LEAVES when not, ANSWERED when the chain is too long or a loop. */
-  #follow(target: Uint8Array, length: number): number {
+  /** Goes on with a target: FOLLOW when it is in the zone, CNAME_LEAVES when it is in another, ANSWERED when the chain is too long or a loop. */
+  #follow(target: Uint8Array, length: number, qtype: number): number {
     // Before the name in hand changes: it may be the qname, which is the query's.
     this.#noteVisited()
     const count = readName(target, 0, length, this.#chaseName, this.#chaseLabels)
@@ -315,15 +317,29 @@ export class ZoneAnswerer {
     this.labelCount = count
     this.#chased++
     const apexIndex = count - apexLabels(this.words, this.zone)
-    if (!this.isInZone(this.#chaseName, this.#chaseLabels, apexIndex)) {
+    hashSuffixes(this.name, this.labels, count, this.hashes, this.#seed, this.multiplier)
+    if (!this.isInZone(this.#chaseName, this.#chaseLabels, apexIndex) || this.#hasNearerZone(apexIndex, qtype)) {
       this.targetLength = this.#chaseLabels[count]! + 1
       for (let i = 0; i < this.targetLength; i++) this.target[i] = this.#chaseName[i]!
       return CNAME_LEAVES
     }
     if (this.#chased > CNAME_CHAIN_MAX || this.#isVisited()) return ANSWERED
     this.apexIndex = apexIndex
-    hashSuffixes(this.name, this.labels, count, this.hashes, this.#seed, this.multiplier)
     return FOLLOW
+  }
+
+  /** Whether the same source has a zone between the apex and the name in hand: RFC 1034 section 4.3.2, step 2, for a CNAME's target. */
+  #hasNearerZone(apexIndex: number, qtype: number): boolean {
+    const { words, labels, labelCount } = this
+    // The DS of a zone's apex is the zone's above it.
+    for (let i = qtype === TYPE_DS ? 1 : 0; i < apexIndex; i++) {
+      if (!hasApexAt(words, labelCount - i)) continue
+      const table = Atomics.load(words, AT_ZONE_TABLE)
+      const source = words[this.zone + ZONE_SOURCE]!
+      if (zoneAt(words, table, source, this.name, labels[i]!, labels[labelCount]! + 1, this.hashes[i]!) !== NO_ZONE)
+        return true
+    }
+    return false
   }
 
   #noteVisited(): void {
@@ -376,7 +392,7 @@ export class ZoneAnswerer {
     }
     if (!writer.closeRRset(REQUIRED)) return ANSWERED
     if (query.qtype === TYPE_CNAME || query.qtype === TYPE_ANY) return ANSWERED
-    return this.#follow(rdata, prefix + length)
+    return this.#follow(rdata, prefix + length, query.qtype)
   }
 
   /** A referral: NS, with DO the DS or the proof that there is none, glue. RFC 1034 section 4.3.2 step 3b, RFC 4035 section 3.1.4, RFC 9471. */

@@ -26,7 +26,6 @@ import { equalOctets, unpackOctets } from './node.ts'
 import { UNAVAILABLE } from './outcomes.ts'
 import { isPinned, type Pin, releasePin, takePin } from './pin.ts'
 import {
-  AT_APEX_DEPTHS,
   AT_CHUNKS_USED,
   AT_HASH_MULTIPLIER,
   AT_HASH_SEED,
@@ -66,19 +65,17 @@ import {
   ZONE_SERIAL,
   ZONE_SHAPE,
   ZONE_SOURCE,
-  zoneReference,
 } from './zone-block.ts'
 import type { ChangeBatch, ZoneChange, ZoneForm } from './zone-change.ts'
 import { ZoneDataError } from './zone-data-error.ts'
 import { zoneBatches } from './zone-dump.ts'
+import { hasApexAt, NO_ZONE, noteApexAt, zoneAt, zoneHash } from './zone-table.ts'
 import { type ZoneIdentity, ZoneWriter } from './zone-writer.ts'
 
 export { StoreFullError } from './allocator.ts'
 export * from './outcomes.ts'
 export { ZoneDataError } from './zone-data-error.ts'
-
-/** `findZone`: no zone of this source holds the name. */
-export const NO_ZONE = -1
+export { NO_ZONE } from './zone-table.ts'
 
 /**
  * A reference that stands for the set of all zones: its generation changes whenever a zone comes or goes. Whoever goes
@@ -182,34 +179,14 @@ export class ZoneStore {
     const table = Atomics.load(words, AT_ZONE_TABLE)
     let atApex = NO_ZONE
     for (let i = 0; i <= labelCount; i++) {
-      const depth = labelCount - i
-      if ((words[AT_APEX_DEPTHS + (depth >>> 5)]! & (1 << (depth & 31))) === 0) continue
-      const zone = this.#zoneAt(table, sourceId, query.name, query.labels[i]!, query.nameLength, this.#hashes[i]!)
+      if (!hasApexAt(words, labelCount - i)) continue
+      const zone = zoneAt(words, table, sourceId, query.name, query.labels[i]!, query.nameLength, this.#hashes[i]!)
       if (zone === NO_ZONE) continue
       // The DS of a child's apex is the parent's (RFC 4035 section 3.1.4.1), if the parent is here too.
       if (i > 0 || qtype !== TYPE_DS || labelCount === 0) return zone
       atApex = zone
     }
     return atApex
-  }
-
-  /** The zone of this source with the apex `name[at .. end)`, or NO_ZONE. */
-  #zoneAt(table: number, sourceId: number, name: Uint8Array, at: number, end: number, apexHash: number): number {
-    const words = this.#words
-    const hash = zoneHash(apexHash, sourceId)
-    const leaf = findLeaf(words, table, hash, this.#mask)
-    if (leaf === 0) return NO_ZONE
-    for (let i = leaf + 1, entriesEnd = i + 2 * (words[leaf]! & LEAF_COUNT_MASK); i < entriesEnd; i += 2) {
-      if (words[i] !== hash) continue
-      const slot = words[i + 1]! & 0xfffff
-      const slotAt = this.#slotsAt + slot * ZONE_SLOT_WORDS
-      const zone = Atomics.load(words, slotAt + SLOT_ROOT) & this.#mask
-      if (zone === 0 || words[zone + ZONE_SOURCE] !== sourceId || apexOctets(words, zone) !== end - at) continue
-      if (equalOctets(words, zone + ZONE_APEX, name, at, end - at)) {
-        return zoneReference(slot, words[slotAt + SLOT_INCARNATION]!)
-      }
-    }
-    return NO_ZONE
   }
 
   /**
@@ -312,7 +289,7 @@ export class ZoneStore {
     hashSuffixes(name, labels, labelCount, this.#hashes, words[AT_HASH_SEED]!, words[AT_HASH_MULTIPLIER]!)
     const pin = takePin(words, seconds())
     if (pin === undefined) throw new RangeError('too many zones are being read at once')
-    const zone = this.#zoneAt(Atomics.load(words, AT_ZONE_TABLE), sourceId, name, 0, name.length, this.#hashes[0]!)
+    const zone = zoneAt(words, Atomics.load(words, AT_ZONE_TABLE), sourceId, name, 0, name.length, this.#hashes[0]!)
     if (zone === NO_ZONE) {
       releasePin(words, pin)
       return []
@@ -339,12 +316,6 @@ export class ZoneStore {
 
 function zoneKey({ sourceId, apex }: ZoneIdentity): string {
   return `${sourceId}/${Buffer.from(apex).toString('latin1')}`
-}
-
-/** The hash of (source, apex). */
-function zoneHash(apexHash: number, sourceId: number): number {
-  const hash = Math.imul(apexHash ^ Math.imul(sourceId, 0x9e3779b1), 0x85ebca6b)
-  return hash ^ (hash >>> 15)
 }
 
 /** What only the thread has that created the store. */
@@ -560,8 +531,7 @@ class Writing {
     const slotAt = this.#slotsAt + slot * ZONE_SLOT_WORDS
     if (isNew) words[AT_ZONE_SLOTS_USED] = slot + 1
     else words[AT_ZONE_SLOT_FREE] = words[slotAt + SLOT_NEXT_FREE]!
-    const depth = identity.labelCount
-    words[AT_APEX_DEPTHS + (depth >>> 5)] = words[AT_APEX_DEPTHS + (depth >>> 5)]! | (1 << (depth & 31))
+    noteApexAt(words, identity.labelCount)
     words[slotAt + SLOT_STATE] = state
     Atomics.store(words, slotAt + SLOT_ROOT, block)
     Atomics.add(words, slotAt + SLOT_GENERATION, 1)

@@ -214,6 +214,45 @@ test('a CNAME out of the zone is followed by an internal look-up', async () => {
   await chain.close()
 })
 
+test("RFC 1034 4.3.2 step 2: a CNAME's target is looked up in the nearest zone, while that is there", async () => {
+  file('parent', `${HEAD(1)}www CNAME www.sub\nds CNAME sub\nalias DNAME sub\n`)
+  file('child', `$TTL 60\n@ IN SOA ns admin 1 7200 3600 1209600 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.7\n`)
+  const chain = await open('file parent\nfile child sub.example.org')
+  const inner = (query: ReturnType<typeof aQuery>) => (qname: string) =>
+    qname.endsWith('.sub.example.org.') ? Reply.fromWire(aReply(query, {})) : Reply.unwritten(2)
+  const asked: string[] = []
+  const ask = async (name: string, type = 'A') => {
+    const query = aQuery({ name, type })
+    return shown(
+      await chain.ask(query, (qname) => {
+        asked.push(qname)
+        return inner(query)(qname)
+      }),
+    )
+  }
+  const www = 'www.example.org 300 CNAME www.sub.example.org'
+  assert.equal(await ask('www.example.org'), `0 aa; answer: ${www}`)
+  assert.match(
+    await ask('www.alias.example.org'),
+    /answer: alias.* DNAME .*, www\.alias.* CNAME www\.sub\.example\.org$/,
+  )
+  assert.deepEqual(asked, ['www.sub.example.org.', 'www.sub.example.org.'])
+  // The DS at a zone's apex is its parent's to answer.
+  assert.match(
+    await ask('ds.example.org', 'DS'),
+    /^3 aa; answer: ds.* CNAME sub\.example\.org; authority: example\.org/,
+  )
+  assert.equal(asked.length, 2)
+  // Without the nearer zone the name is the parent's, and what was made before is out of date.
+  const parent = aQuery({ name: 'www.example.org' })
+  const before = chain.store.generation(chain.store.findZone(chain.sourceId, parent))
+  chain.store.apply({ kind: 'remove', sourceId: chain.sourceId, apex: 'sub.example.org.' })
+  assert.notEqual(chain.store.generation(chain.store.findZone(chain.sourceId, parent)), before)
+  assert.match(await ask('www.example.org'), /^3 aa; /)
+  assert.equal(asked.length, 2)
+  await chain.close()
+})
+
 test('NOTIFY for a zone gets no reply and one log line a second', async () => {
   file('notify', HEAD(1))
   const chain = await open('file notify')

@@ -9,8 +9,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { Registry } from 'prom-client'
+import { Counter, Registry } from 'prom-client'
 import type { FrontContext } from '../../src/chain/plugin.ts'
+import { figuresOf } from '../../src/messages/figures.ts'
+import { encodeProtobuf, PROTOBUF_CONTENT_TYPE } from '../../src/observe/protobuf-exposition.ts'
 import { type PrometheusOptions, plugin } from '../../src/plugins/prometheus/index.ts'
 import { MetricsEndpoint } from '../../src/plugins/prometheus/metrics-endpoint.ts'
 import { openQueryCounters } from '../../src/plugins/prometheus/query-counters.ts'
@@ -142,16 +144,25 @@ async function open(options: Partial<PrometheusOptions> = {}) {
 test('serves the text of the whole server, one gathering for all who ask at once, gzip when accepted', async () => {
   const { server, part, registry } = await open()
   const url = `http://127.0.0.1:${part.address!.port}/metrics`
-  server.metricsText = `coredns_panics_total 0\n${'# x\n'.repeat(1000)}`
+  const counter = new Counter({ name: 'a_total', help: 'A.', labelNames: ['n'], registers: [server.sum] })
+  for (let n = 0; n < 100; n++) counter.inc({ n: String(n) }, n)
+  const sum = await server.sum.metrics()
   const texts = await Promise.all(Array.from({ length: 5 }, async () => (await fetch(url)).text()))
-  assert.deepEqual(new Set(texts), new Set([server.metricsText]))
+  assert.deepEqual(new Set(texts), new Set([sum]))
   assert.equal(server.gathered, 1)
   const [response] = await once(get(url, { headers: { 'Accept-Encoding': 'deflate, gzip;q=0.5' } }), 'response')
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk)
   assert.equal(response.headers['content-encoding'], 'gzip')
   assert.equal(response.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
-  assert.equal(gunzipSync(Buffer.concat(chunks)).toString(), server.metricsText)
+  assert.equal(gunzipSync(Buffer.concat(chunks)).toString(), sum)
+  const accept =
+    'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,*/*;q=0.2'
+  const [asProtobuf] = await once(get(url, { headers: { Accept: accept } }), 'response')
+  assert.equal(asProtobuf.headers['content-type'], PROTOBUF_CONTENT_TYPE)
+  const octets: Buffer[] = []
+  for await (const chunk of asProtobuf) octets.push(chunk)
+  assert.deepEqual(Buffer.concat(octets), encodeProtobuf(await figuresOf(server.sum)))
   const text = await registry.metrics()
   assert.match(text, /coredns_build_info\{version="\d+\.\d+\.\d+[^"]*",revision="",goversion="v\d+[^"]*"\} 1/)
   assert.match(text, /coredns_plugin_enabled\{server="dns:\/\/:53",zone="\.",view="",name="errors"\} 1/)
@@ -213,7 +224,10 @@ test('over TLS, with the headers of the web configuration', async () => {
   )
   let text = ''
   for await (const chunk of response) text += chunk
-  assert.deepEqual([response.statusCode, text, response.headers['x-frame-options']], [200, server.metricsText, 'deny'])
+  assert.deepEqual(
+    [response.statusCode, text, response.headers['x-frame-options']],
+    [200, await server.sum.metrics(), 'deny'],
+  )
   await part.stop()
   const bad: readonly [string, RegExp][] = [
     ['tls_server_config:\n  key_file: tls.key\n', /missing one of cert or cert_file/],

@@ -163,19 +163,26 @@ export function openTcpClient(port: number, host = '127.0.0.1'): TestClient {
   }
 }
 
-/** A port that was free for UDP and TCP a moment ago. */
+/**
+ * A port that was free for UDP and TCP a moment ago: below those that the kernel gives to clients' sockets (32768 and
+ * up), since one of these would have it before the server under test opens it.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000)
     const server = net.createServer()
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as net.AddressInfo
+    const isFreeForTcp = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '0.0.0.0', () => resolve(true))
+    })
     await new Promise((resolve) => server.close(resolve))
+    if (!isFreeForTcp) continue
     const socket = dgram.createSocket('udp4')
-    const free = await new Promise<boolean>((resolve) => {
+    const isFree = await new Promise<boolean>((resolve) => {
       socket.once('error', () => resolve(false))
-      socket.bind(port, '127.0.0.1', () => resolve(true))
+      socket.bind(port, '0.0.0.0', () => resolve(true))
     })
     socket.close()
-    if (free) return port
+    if (isFree) return port
   }
 }

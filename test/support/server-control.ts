@@ -1,6 +1,7 @@
 /** A stand-in for what the whole server offers to plugins' primary parts. */
 import type { ReloadResult, ServerControl } from '../../src/chain/plugin.ts'
 import type { ListenerConfig } from '../../src/corefile/server-config.ts'
+import { Registry } from '../../src/observe/prom-client.ts'
 
 export interface FakeServer extends ServerControl {
   hash: string
@@ -9,7 +10,7 @@ export interface FakeServer extends ServerControl {
   waiting: string[]
   results: ReloadResult[]
   readonly reloads: { readonly reason: string; readonly exceptHash: string | undefined }[]
-  metricsText: string
+  sum: Registry
   gathered: number
 }
 
@@ -20,7 +21,7 @@ export function aServer(): FakeServer {
     waiting: [],
     results: [],
     reloads: [],
-    metricsText: '# no metrics\n',
+    sum: new Registry(),
     gathered: 0,
     notReady: () => server.waiting,
     reload: async (reason, exceptHash) => {
@@ -32,7 +33,7 @@ export function aServer(): FakeServer {
     metrics: async () => {
       server.gathered++
       await new Promise((resolve) => setTimeout(resolve, 10))
-      return server.metricsText
+      return server.sum
     },
     fatal: (text) => {
       throw new Error(text)

@@ -3,9 +3,11 @@
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
+import { figuresOf } from '../../messages/figures.ts'
 import { builtins } from '../../node-builtins.ts'
 import type { HttpReply, TlsSetup } from '../../observe/http-endpoint.ts'
 import { addRuntimeMetrics, registerProcessMetrics } from '../../observe/process-metrics.ts'
+import { encodeProtobuf, PROTOBUF_CONTENT_TYPE, prefersProtobuf } from '../../observe/protobuf-exposition.ts'
 import { sharedGauge } from '../../observe/shared-metric.ts'
 import { VERSION } from '../../version.ts'
 import { LastingEndpoint } from '../lasting-endpoint.ts'
@@ -13,13 +15,13 @@ import { isInChain } from './in-chain.ts'
 import type { PrometheusOptions } from './index.ts'
 import { openWebConfig, type WebConfig } from './web-config.ts'
 
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+const TEXT_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** Below this a compressed body saves nothing worth the time. */
 const GZIP_SIZE_MIN = 1400
-const compress = (text: string): Promise<Buffer> => promisify(builtins.zlib.gzip)(text)
+const compress = (body: string | Buffer): Promise<Buffer> => promisify(builtins.zlib.gzip)(body)
 
-/** One text for all who ask at the same time, per server: a flood of scrapes costs no more than one after another. */
-let gathering: Promise<string> | undefined
+/** One body for all who ask for a form at the same time: a flood of scrapes costs no more than one after another. */
+const gathering = new Map<string, Promise<string | Buffer>>()
 
 export class MetricsEndpoint implements PrimaryPart {
   readonly #options: PrometheusOptions
@@ -88,17 +90,24 @@ export class MetricsEndpoint implements PrimaryPart {
   async #answer(request: IncomingMessage, web: WebConfig | undefined): Promise<HttpReply> {
     const refusal = await web?.refuse(request)
     if (refusal !== undefined) return refusal
-    gathering ??= this.#context.server.metrics().finally(() => {
-      gathering = undefined
-    })
-    const text = await gathering
-    const headers = { 'Content-Type': CONTENT_TYPE, ...web?.headers }
-    if (text.length < GZIP_SIZE_MIN || !acceptsGzip(request)) return { status: 200, body: text, headers }
-    return {
-      status: 200,
-      body: await compress(text),
-      headers: { ...headers, 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' },
+    const isProtobuf = prefersProtobuf(request.headers.accept ?? '')
+    const contentType = isProtobuf ? PROTOBUF_CONTENT_TYPE : TEXT_CONTENT_TYPE
+    const body = await this.#body(contentType)
+    const headers = { 'Content-Type': contentType, Vary: 'Accept, Accept-Encoding', ...web?.headers }
+    if (body.length < GZIP_SIZE_MIN || !acceptsGzip(request)) return { status: 200, body, headers }
+    return { status: 200, body: await compress(body), headers: { ...headers, 'Content-Encoding': 'gzip' } }
+  }
+
+  #body(contentType: string): Promise<string | Buffer> {
+    let body = gathering.get(contentType)
+    if (body === undefined) {
+      body = this.#context.server
+        .metrics()
+        .then(async (sum) => (contentType === TEXT_CONTENT_TYPE ? sum.metrics() : encodeProtobuf(await figuresOf(sum))))
+        .finally(() => gathering.delete(contentType))
+      gathering.set(contentType, body)
     }
+    return body
   }
 }
 
