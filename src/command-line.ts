@@ -30,6 +30,7 @@ export type Command =
   | { readonly command: 'serve'; readonly options: ServeOptions; readonly notes: readonly string[] }
   | { readonly command: 'check'; readonly options: CheckOptions }
   | { readonly command: 'version' | 'plugins' }
+  | { readonly command: 'describe'; readonly options: Pick<ServeOptions, 'conf' | 'defaultPort'> }
   | { readonly command: 'help'; readonly usage: string }
 
 /** Words that make no command. `message` is all that should be printed, to standard error. */
@@ -53,6 +54,8 @@ interface Flag {
   readonly kind: 'string' | 'bool' | 'int'
   readonly usage: string
   readonly default?: string
+  /** Values that a bool takes beside true and false. */
+  readonly words?: readonly string[]
   /** Why the value can't be, or undefined. */
   readonly judge?: (value: string) => string | undefined
 }
@@ -66,7 +69,12 @@ const SERVE_FLAGS: readonly Flag[] = [
   { name: 'dns.port', ...PORT_FLAG },
   { name: 'p', ...PORT_FLAG },
   { name: 'pidfile', kind: 'string', usage: 'Path to write pid file' },
-  { name: 'plugins', kind: 'bool', usage: 'List installed plugins' },
+  {
+    name: 'plugins',
+    kind: 'bool',
+    usage: 'List installed plugins; -plugins=verbose: where the Corefile has its queries answered, and by what',
+    words: ['verbose'],
+  },
   {
     name: 'processes',
     kind: 'int',
@@ -112,6 +120,9 @@ function parseServe(args: readonly string[]): Command {
   }
   if (values.get('version') === 'true') return { command: 'version' }
   if (values.get('plugins') === 'true') return { command: 'plugins' }
+  if (values.get('plugins') === 'verbose') {
+    return { command: 'describe', options: { conf: nonEmpty(values.get('conf')), defaultPort: portOf(values) } }
+  }
   const notes =
     values.get('windows-service') === 'true'
       ? ['-windows-service has no effect: let a service manager start Shoal as a program']
@@ -166,7 +177,7 @@ function parseFlags(args: readonly string[], flags: readonly Flag[], program: st
     }
     let value: string | undefined = equals === -1 ? undefined : text.slice(equals + 1)
     if (flag.kind === 'bool') {
-      const truth = TRUTH.get(value ?? 'true')
+      const truth = flag.words?.includes(value ?? '') === true ? value : TRUTH.get(value ?? 'true')
       if (truth === undefined) throw fail(`invalid boolean value "${value}" for -${name}: parse error`)
       values.set(name, String(truth))
       continue

@@ -13,6 +13,13 @@ async function main(): Promise<void> {
     case 'plugins':
       console.log((await import('./plugins/list-plugins.ts')).listPlugins().join('\n'))
       return
+    case 'describe': {
+      const { describe } = await import('./describe.ts')
+      const { lines, ok } = await describe(parsed.options)
+      console[ok ? 'log' : 'error'](lines.join('\n'))
+      process.exitCode = ok ? 0 : 1
+      return
+    }
     case 'check': {
       const { check, printCheck } = await import('./check.ts')
       const result = await check(parsed.options)

@@ -55,6 +55,10 @@ for (const { args, want } of check) {
 test('-version and -plugins', () => {
   assert.deepEqual(parseCommandLine(['-version']), { command: 'version' })
   assert.deepEqual(parseCommandLine(['-plugins', '-conf', 'x']), { command: 'plugins' })
+  assert.deepEqual(parseCommandLine(['-conf', 'x', '-plugins=verbose', '-p', '5']), {
+    command: 'describe',
+    options: { conf: 'x', defaultPort: 5 },
+  })
 })
 
 test('-h and -help give the usage', () => {

@@ -21,8 +21,21 @@ export interface Step {
   readonly isData: boolean
 }
 
+/**
+ * What a plugin means for the queries of its block:
+ *
+ *   setUp    does nothing to queries
+ *   front    acts on the event loop alone
+ *   memory   answers from the record store, on the event loop
+ *   some     handles some queries in the pool; the others go past it on the event loop
+ *   pool     handles queries in the pool: what the event loop doesn't answer before, from cache or record store, goes there
+ */
+export type Role = 'setUp' | 'front' | 'memory' | 'some' | 'pool'
+
 export interface BlockPlan {
   readonly block: BlockConfig
+  /** One per plugin of the block, in chain order. */
+  readonly roles: readonly Role[]
   readonly gates: readonly FrontPart[]
   readonly observers: readonly FrontPart[]
   readonly finishers: readonly FrontPart[]
@@ -44,6 +57,7 @@ export async function planBlock(
 ): Promise<BlockPlan> {
   const parts: FrontPart[] = []
   const steps: Step[] = []
+  const roles: Role[] = []
   const blockedBy: string[] = []
   let walkEnds = false
   let hasData = false
@@ -55,6 +69,7 @@ export async function planBlock(
         : await plugin.front(options, { sourceId, block, log: createLogger(name), ...about })
     parts.push(part)
     if (part.data !== undefined) hasData = true
+    roles.push(roleOf(part, plugin.handle !== undefined, walkEnds))
     if (walkEnds) continue
     if (part.data !== undefined) steps.push({ plugin: name, sourceId, part, isData: true })
     else if (plugin.handle !== undefined) {
@@ -67,6 +82,7 @@ export async function planBlock(
   }
   return {
     block,
+    roles,
     gates: parts.filter((part) => part.gate !== undefined),
     observers: parts.filter((part) => part.observe !== undefined),
     finishers: parts.filter((part) => part.finish !== undefined),
@@ -74,4 +90,11 @@ export async function planBlock(
     steps: steps.slice(0, steps.findLastIndex((step) => step.isData) + 1),
     blockedBy: hasData && !steps.some((step) => step.isData) ? blockedBy : [],
   }
+}
+
+function roleOf(part: FrontPart, isHandler: boolean, walkEnded: boolean): Role {
+  if (walkEnded) return isHandler ? 'pool' : part === NOTHING ? 'setUp' : 'front'
+  if (part.data !== undefined) return 'memory'
+  if (isHandler) return part.concerns === undefined ? 'pool' : 'some'
+  return part === NOTHING ? 'setUp' : 'front'
 }

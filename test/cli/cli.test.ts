@@ -58,6 +58,44 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.ok(names.includes('whoami') && names.includes('bind'))
   })
 
+  test('-plugins=verbose: where the queries of each block are answered, and what keeps them from memory', async () => {
+    write('fast', 'a.example {\nprometheus 127.0.0.1:1\nhosts {\n192.0.2.1 x.a.example\n}\ncache\n}\n')
+    write(
+      'slow',
+      'b.example {\ntemplate ANY ANY {\nrcode REFUSED\nfallthrough\n}\nfile missing\n}\nc.example {\ntemplate IN A {\nrcode REFUSED\n}\nfile missing\n}\n',
+    )
+    const fast = await shoal(['-plugins=verbose', '-conf', 'fast'])
+    assert.deepEqual(
+      [fast.code, fast.out],
+      [
+        0,
+        `fast:1 a.example. - answered on the event loop: hosts
+    prometheus  event loop
+    cache       pool, for the queries that it concerns; event loop for the others
+    hosts       event loop, answers from the record store
+`,
+      ],
+    )
+    const slow = await shoal(['-plugins=verbose', '-conf', 'slow'])
+    assert.deepEqual(
+      [slow.code, slow.out],
+      [
+        0,
+        `slow:1 b.example. - every query goes to the pool: template is ahead of the record store and concerns them all
+    template  pool
+    file      pool
+slow:8 c.example. - answered on the event loop: file
+    template  pool, for the queries that it concerns; event loop for the others
+    file      event loop, answers from the record store
+`,
+      ],
+    )
+    write('wrong', 'a.example {\nbogus\n}\n')
+    const wrong = await shoal(['-plugins=verbose', '-conf', 'wrong'])
+    assert.deepEqual([wrong.code, wrong.out], [1, ''])
+    assert.match(wrong.err, /^wrong:2 - Error during parsing: Unknown directive 'bogus'\n$/)
+  })
+
   test('an unknown flag: usage on standard error, exit code 2', async () => {
     const { code, out, err } = await shoal(['-foo'])
     assert.deepEqual([code, out], [2, ''])

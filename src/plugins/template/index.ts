@@ -19,7 +19,9 @@ export const plugin: Plugin<AllTemplates> = {
   name: 'template',
   parse: (directives, context) => ({ templates: directives.map((directive) => parseTemplate(directive, context)) }),
   handle: async (options, context) => (await import('./handler.ts')).openTemplates(options, context),
-  front({ templates }) {
+  front({ templates }, { block }) {
+    // For all queries: said so, the front need not ask, and operators see it.
+    if (templates.some((template) => fitsAll(template, block.zones))) return {}
     const rules = templates.map(({ qclass, qtype, zones }) => ({ qclass, qtype, zones: new ZoneSet(zones) }))
     return {
       concerns(query) {
@@ -33,6 +35,12 @@ export const plugin: Plugin<AllTemplates> = {
       },
     }
   },
+}
+
+/** Whether every query for these zones fits the template's class, type and zones; only its `match` tells more. */
+function fitsAll({ qclass, qtype, zones }: TemplateOptions, served: readonly string[]): boolean {
+  if (qclass !== ANY || qtype !== ANY) return false
+  return served.every((name) => zones.some((zone) => zone === '.' || name === zone || name.endsWith(`.${zone}`)))
 }
 
 function parseTemplate(directive: Directive, context: ParseContext): TemplateOptions {

@@ -4,7 +4,7 @@ import { READ_CLIENT, READ_MESSAGE, READ_METADATA } from '../../../src/chain/mar
 import { Reply } from '../../../src/chain/reply.ts'
 import { plugin } from '../../../src/plugins/template/index.ts'
 import { parseWith } from '../../support/directives.ts'
-import { aListener, aQuery } from '../../support/front.ts'
+import { aBlock, aListener, aQuery } from '../../support/front.ts'
 import { aChainQuery, closeAll, NEXT_CAUSE, openHandler, type QuerySetting } from '../../support/handler.ts'
 
 const show = (records: readonly unknown[]): string[] =>
@@ -401,10 +401,21 @@ test('metrics', async (t) => {
   for (const line of lines) assert.ok(metrics.includes(`${line}\n`), `${line}\n${metrics}`)
 })
 
-test('the front keeps what no template is for', () => {
-  const front = plugin.front!(parseWith(plugin, 'template IN A example\ntemplate CH ANY'), {
-    listeners: [aListener()],
-  } as never) as { concerns(query: ReturnType<typeof aQuery>): boolean }
+test('the front keeps what no template is for, and knows when there is nothing to ask', () => {
+  const open = (source: string, zones = ['example.']) =>
+    plugin.front!(parseWith(plugin, source), { listeners: [aListener()], block: aBlock(zones) } as never) as {
+      concerns(query: ReturnType<typeof aQuery>): boolean
+    }
+  for (const [source, zones, asks] of [
+    ['template ANY ANY', ['a.example.', 'b.example.'], false],
+    ['template IN A\ntemplate ANY ANY example', ['a.example.', 'example.'], false],
+    ['template ANY ANY example', ['a.example.', 'ample.'], true],
+    ['template IN ANY', ['a.example.'], true],
+    ['template ANY A', ['a.example.'], true],
+  ] as const) {
+    assert.equal(open(source, [...zones]).concerns !== undefined, asks, source)
+  }
+  const front = open('template IN A example\ntemplate CH ANY')
   const cases: readonly [string, string, string, boolean][] = [
     ['x.example', 'A', 'IN', true],
     ['example', 'A', 'IN', true],
