@@ -3,13 +3,6 @@
  * TypeScript, and every DNS server found on PATH joins.
  *
  *   for each workload: start its servers ─► rounds, interleaved: closed loop on each ─► open loop at half load ─► search for the highest rate
- *
- *   --quick                three workloads, short rounds, no search: under three minutes
- *   --workloads a,b        only these (file names in workloads/ and measures/)      --servers x,y    only these
- *   --rounds N             --seconds S (of a round)                   --cores N        cores for the server
- *   --out FOLDER           results.json, summary.md and the charts go there (results/ beside this file)
- *   --compare FILE         an earlier results.json: prints ratios; exits 2 when something got worse beyond the noise
- *   --list                 what there is
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,24 +21,39 @@ import { readServers } from './servers/server.ts'
 import { Bench, estimateSeconds, type Pace } from './suite/bench.ts'
 import { readWorkload, workloadNames } from './workloads/workload.ts'
 
+const USAGE = `npm run bench -- [options]
+
+  --quick            a few workloads, short rounds, no search for the highest rate: under three minutes
+  --workloads A,B    only these (file names in workloads/ and measures/)
+  --servers X,Y      only these
+  --rounds N         rounds of each workload (5; quick: 2)
+  --seconds S        of a round (3; quick: 0.7)
+  --cores N          cores for the server (1)
+  --out FOLDER       where results.json, summary.md and the charts go (results/ beside the suite)
+  --compare FILE     an earlier results.json: prints ratios; exit code 2 when something got worse beyond the noise
+  --list             workloads, measures, and the servers found on PATH
+  --help             this`
+
 const QUICK: Pace = { rounds: 2, seconds: 0.7, warmSeconds: 0.3, halfSeconds: 0.7, searchSteps: 0, searchSeconds: 0 }
 const FULL: Pace = { rounds: 5, seconds: 3, warmSeconds: 1, halfSeconds: 3, searchSteps: 6, searchSeconds: 2 }
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    workloads: { type: 'string' },
-    servers: { type: 'string' },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    cores: { type: 'string', default: '1' },
-    out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
-    compare: { type: 'string' },
-    list: { type: 'boolean', default: false },
-  },
-})
+const OPTIONS = {
+  quick: { type: 'boolean', default: false },
+  workloads: { type: 'string' },
+  servers: { type: 'string' },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  cores: { type: 'string', default: '1' },
+  out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
+  compare: { type: 'string' },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+const options = readOptions()
 
+expectKnown('workloads', [...workloadNames(), ...measureNames()])
 const servers = new Map((await readServers()).map((kind) => [kind.name, kind]))
+expectKnown('servers', [...servers.keys()])
 const versions: Record<string, string> = {}
 for (const [name, kind] of servers) {
   const version = kind.version()
@@ -67,11 +75,37 @@ for (const name of measureNames()) {
   if (wanted) measures.set(name, measure)
 }
 
-if (options.list) list()
+if (options.help) console.log(USAGE)
+else if (options.list) list()
 else process.exitCode = await run()
 
 function isWanted(list: string | undefined, name: string): boolean {
   return list === undefined || list.split(',').includes(name)
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS })
+    for (const name of ['rounds', 'seconds', 'cores'] as const) {
+      if (values[name] !== undefined && !(Number(values[name]) > 0))
+        fail(`--${name} ${values[name]}: a number is needed`)
+    }
+    return values
+  } catch (error) {
+    return fail((error as Error).message)
+  }
+}
+
+/** A misspelt name would measure nothing, and look like success. */
+function expectKnown(option: 'workloads' | 'servers', known: readonly string[]): void {
+  for (const name of options[option]?.split(',') ?? []) {
+    if (!known.includes(name)) fail(`--${option} ${name}: there are ${known.join(', ')}`)
+  }
+}
+
+function fail(problem: string): never {
+  console.error(`${problem}\n\n${USAGE}`)
+  process.exit(1)
 }
 
 function list(): void {

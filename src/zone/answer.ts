@@ -48,6 +48,7 @@ import { AT_HASH_MULTIPLIER, AT_HASH_SEED, AT_WORD_COUNT, AT_ZONE_TABLE } from '
 import {
   CLASS_IN,
   RCODE_NXDOMAIN,
+  RCODE_SERVFAIL,
   RCODE_YXDOMAIN,
   TYPE_A,
   TYPE_AAAA,
@@ -303,11 +304,11 @@ export class ZoneAnswerer {
     const cname = rdatasAt(words, rrset, this.mask)
     const length = Math.min(rdataLength(words, cname), NAME_OCTETS_MAX)
     copyRdata(words, cname, length, this.#rdata, 0)
-    return this.#follow(this.#rdata, length, query.qtype)
+    return this.#follow(this.#rdata, length, query.qtype, writer)
   }
 
   /** Goes on with a target: FOLLOW when it is in the zone, CNAME_LEAVES when it is in another, ANSWERED when the chain is too long or a loop. */
-  #follow(target: Uint8Array, length: number, qtype: number): number {
+  #follow(target: Uint8Array, length: number, qtype: number, writer: ReplyWriter): number {
     // Before the name in hand changes: it may be the qname, which is the query's.
     this.#noteVisited()
     const count = readName(target, 0, length, this.#chaseName, this.#chaseLabels)
@@ -323,9 +324,18 @@ export class ZoneAnswerer {
       for (let i = 0; i < this.targetLength; i++) this.target[i] = this.#chaseName[i]!
       return CNAME_LEAVES
     }
-    if (this.#chased > CNAME_CHAIN_MAX || this.#isVisited()) return ANSWERED
+    if (this.#chased > CNAME_CHAIN_MAX) return ANSWERED
+    if (this.#isVisited()) return this.#solveLoop(writer)
     this.apexIndex = apexIndex
     return FOLLOW
+  }
+
+  /** RFC 1034 section 3.6.2: CNAME loops are signalled as an error. */
+  #solveLoop(writer: ReplyWriter): number {
+    writer.clear()
+    writer.rcode = RCODE_SERVFAIL
+    this.#wildcardCount = 0
+    return ANSWERED
   }
 
   /** Whether the same source has a zone between the apex and the name in hand: RFC 1034 section 4.3.2, step 2, for a CNAME's target. */
@@ -392,7 +402,7 @@ export class ZoneAnswerer {
     }
     if (!writer.closeRRset(REQUIRED)) return ANSWERED
     if (query.qtype === TYPE_CNAME || query.qtype === TYPE_ANY) return ANSWERED
-    return this.#follow(rdata, prefix + length, query.qtype)
+    return this.#follow(rdata, prefix + length, query.qtype, writer)
   }
 
   /** A referral: NS, with DO the DS or the proof that there is none, glue. RFC 1034 section 4.3.2 step 3b, RFC 4035 section 3.1.4, RFC 9471. */

@@ -219,6 +219,13 @@ class Answering {
     }
   }
 
+  failed(): ModelAnswer['outcome'] {
+    this.rcode = 2
+    this.authoritative = false
+    for (const section of [this.answer, this.authority, this.additional]) section.length = 0
+    return 'answered'
+  }
+
   flat(qname: string): ModelAnswer['outcome'] {
     const { zone, qtype } = this
     const wildcard = qname === zone.apex ? undefined : `\x01*${parentOf(qname)}`
@@ -243,7 +250,9 @@ class Answering {
         this.target = name
         return 'leaves'
       }
-      if (seen.has(name) || followed > CNAMES_MAX) return 'answered'
+      if (followed > CNAMES_MAX) return 'answered'
+      // RFC 1034 section 3.6.2.
+      if (seen.has(name)) return this.failed()
       seen.add(name)
       // From the apex down: the first cut or DNAME in the way.
       const path: string[] = []
