@@ -42,7 +42,7 @@
  *
  * Reading: find the word, load `version` (even), read, load `version` again; when it changed, what was read is
  * discarded. No unit is written before the version of the head it belonged to has changed, so this covers the units
- * behind a head too. Fences: see `reader.ts`. Writing: under the shard's lock, `writer.ts`.
+ * behind a head too. Fences: see `fence.ts`. Writing: under the shard's lock, `shard-writer.ts`.
  */
 import { assert } from '../assert.ts'
 import { type CachePolicy, capacityOf } from './policy.ts'

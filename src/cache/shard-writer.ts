@@ -1,7 +1,7 @@
 /**
  * Changes a shard, under its lock: units, index and eviction. `layout.ts` draws the memory.
  *
- * Eviction is S3-FIFO (docs/decisions/0002-cache-eviction.md): a new entry joins the small ring, a tenth of the share. One
+ * Eviction is S3-FIFO (docs/decisions/0004-cache-eviction.md): a new entry joins the small ring, a tenth of the share. One
  * that was hit there moves to the main ring when its turn comes, the others leave and only their hash is remembered (the
  * ghosts); an entry that comes back while remembered joins the main ring at once. Hits only raise a count in the unit.
  * A flood of names that are asked once passes through the small ring and touches nothing else.

@@ -22,7 +22,7 @@
  * something false. Plugins that know (`nsid`) add theirs.
  */
 import { copyOctets } from './copy-octets.ts'
-import { OPT_SIZE, putOpt } from './opt.ts'
+import { OPT_SIZE, putOpt, UDP_REPLY_SIZE_MAX } from './opt.ts'
 import { HEADER_SIZE, type ParsedQuery } from './parsed-query.ts'
 
 /** Header bits of a reply, at their place in the 16 bits after the ID. RFC 1035 section 4.1.1, RFC 4035 section 3.2.3. */
@@ -180,8 +180,8 @@ function put(
   }
   if (!hasOpt) return questionEnd + bodyLength
   const optionsLength = optSize(query, body, sizeMax) - OPT_SIZE
-  // The size shown is what this client gets here: over UDP our own limit, where that is lower than the client's.
-  const udpSize = Math.min(sizeMax, query.udpSize)
+  // The size shown is what this client gets over UDP: our own limit, where that is lower than the client's.
+  const udpSize = Math.min(sizeMax, query.udpSize, UDP_REPLY_SIZE_MAX)
   const end = putOpt(
     out,
     bodyAt + bodyLength,

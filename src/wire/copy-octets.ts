@@ -1,7 +1,7 @@
 /** Copies octets between any two views, shared or not, without making a view of the part. */
 const bufferCopy = Buffer.prototype.copy
 
-/** Below this a loop is faster than the call into V8's runtime: native-free-bench/cache-hit.ts --copy. */
+/** Below this a loop is faster than the call into V8's runtime: native-free-bench/copy-octets.ts. */
 const LOOP_SIZE_MAX = 24
 
 /**

@@ -6,6 +6,12 @@ import { TYPE_OPT } from './parsed-query.ts'
 export const OPT_SIZE = 11
 
 /**
+ * The largest reply over UDP, whatever the client takes: larger ones are fragmented on the way (DNS flag day 2020). It is
+ * the payload size that OPT records show, over TCP too.
+ */
+export const UDP_REPLY_SIZE_MAX = 1232
+
+/**
  * Writes an OPT record at `out[at]` and returns the offset past it. `udpSize` is the payload size announced; `rcode` has 12 bits, of
  * which the upper eight go here; `options[optionsAt .. optionsAt+optionsLength)` are options in wire form. The caller
  * has made sure that OPT_SIZE + optionsLength octets fit. Version 0; of the flags only DO is ever set, since RFC 6891

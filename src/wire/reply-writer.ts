@@ -141,7 +141,7 @@ export class ReplyWriter {
   /** Writes header flags and counts; returns the message's length. An OPT can be appended after it (`wire/opt.ts`). */
   end(): number {
     const { view, start } = this
-    // QR; opcode, RD and CD as in the query (RFC 1035 section 4.1.1, RFC 4035 section 3.1.6).
+    // QR; opcode, RD and CD as in the query (RFC 1035 section 4.1.1, RFC 4035 section 3).
     let flags = 0x8000 | (this.#flags & 0x7910) | (this.rcode & 15)
     if (this.authoritative) flags |= 0x0400
     if (this.truncated) flags |= 0x0200

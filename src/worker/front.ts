@@ -56,7 +56,7 @@ import { type DnsMetrics, dnsMetrics } from '../observe/dns-metrics.ts'
 import { createLogger, debugEnabled } from '../observe/log.ts'
 import { replyOffset } from '../pool/write-reply.ts'
 import { composeReply, KEEP_TTL, ReplyBody } from '../wire/compose-reply.ts'
-import { OPT_SIZE, putOpt } from '../wire/opt.ts'
+import { OPT_SIZE, putOpt, UDP_REPLY_SIZE_MAX } from '../wire/opt.ts'
 import { ACCEPT, ParsedQuery } from '../wire/parsed-query.ts'
 import {
   composeRefusal,
@@ -94,8 +94,6 @@ import { HandOff, type HandOffOwner } from './hand-off.ts'
 import { PoolChannel } from './pool-channel.ts'
 import { NO_REPLY, REPLY_LATER, type ReplyPort } from './query-handler.ts'
 
-/** The largest reply over UDP, whatever the client takes: larger ones are fragmented on the way (DNS flag day 2020). */
-const UDP_REPLY_SIZE_MAX = 1232
 const TCP_REPLY_SIZE_MAX = 65535
 const CLASS_IN = 1
 /** Of the answer to a query for which no zone or other step was found. */

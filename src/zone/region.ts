@@ -22,7 +22,7 @@
  *     64              32  pins: seconds at which each was set
  *     96             160  allocator: list heads (allocator.ts)
  *    256         8 × C  chunk table (allocator.ts)
- *   ...          8 × Z  zone slots (zone-slot.ts)
+ *   ...          8 × Z  zone slots (zone-block.ts)
  *   ...                 chunks of CHUNK_WORDS
  *
  * Protocol. One thread writes: the one that created the region. What readers can reach is never changed in place, except

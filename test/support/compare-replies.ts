@@ -14,11 +14,14 @@ export interface ReplyFigure {
 }
 
 const TYPE_NS = 'NS'
+const SERVFAIL = 2
 
 /** Reply in a comparable form; throws when it doesn't parse. */
 export function figureOf(message: Uint8Array): ReplyFigure {
   const parsed = parseMessage(message)
   const flags = (message[2]! << 8) | message[3]!
+  // A failure says nothing about the name, whatever records came to hand before it (RFC 2308 section 7.1).
+  if ((flags & 15) === SERVFAIL) return { rcode: String(SERVFAIL), flags: '', answer: [], authority: [], glue: [] }
   const answer = parsed.answers.map(recordText).sort()
   const soa = parsed.authorities.some((record) => record.type === 'SOA')
   const isReferral = answer.length === 0 && !soa && parsed.authorities.some((record) => record.type === TYPE_NS)

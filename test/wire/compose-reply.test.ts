@@ -153,10 +153,10 @@ const opts: {
     want: [0, 0, 41, 2, 0, 0, 0, 0, 0, 0, 0],
   },
   {
-    title: "over TCP the client's size",
+    title: 'what UDP would get, over TCP too',
     query: { udpSize: 4096 },
     sizeMax: 65535,
-    want: [0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0],
+    want: [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0],
   },
   { title: 'DO is copied', query: { dnssecOk: true }, want: [0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0] },
   { title: "the RCODE's upper bits", query: { udpSize: 1232 }, rcode: 23, want: [0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 0] },
