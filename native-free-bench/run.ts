@@ -28,6 +28,7 @@ const USAGE = `npm run bench -- [options]
   --servers X,Y      only these
   --rounds N         rounds of each workload (5; quick: 2)
   --seconds S        of a round (3; quick: 0.7)
+  --search N         steps of the search for the highest rate at p99 ≤ 5 ms; 0: none (6; quick: 0)
   --cores N          cores for the server (1)
   --out FOLDER       where results.json, summary.md and the charts go (results/ beside the suite)
   --compare FILE     an earlier results.json: prints ratios; exit code 2 when something got worse beyond the noise
@@ -43,6 +44,7 @@ const OPTIONS = {
   servers: { type: 'string' },
   rounds: { type: 'string' },
   seconds: { type: 'string' },
+  search: { type: 'string' },
   cores: { type: 'string', default: '1' },
   out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
   compare: { type: 'string' },
@@ -90,6 +92,8 @@ function readOptions() {
       if (values[name] !== undefined && !(Number(values[name]) > 0))
         fail(`--${name} ${values[name]}: a number is needed`)
     }
+    if (values.search !== undefined && !/^[0-9]{1,2}$/.test(values.search))
+      fail(`--search ${values.search}: a number is needed`)
     return values
   } catch (error) {
     return fail((error as Error).message)
@@ -120,6 +124,7 @@ async function run(): Promise<number> {
     ...basic,
     rounds: Number(options.rounds ?? basic.rounds),
     seconds: Number(options.seconds ?? basic.seconds),
+    searchSteps: Number(options.search ?? basic.searchSteps),
   }
   const cores = chooseCores(Number(options.cores))
   const plan = [...workloads].map(([name, workload]) => ({
