@@ -146,7 +146,7 @@ function testProcesses(processes: number): void {
     const server = await start({ processes }, corefile)
     server.signal('SIGTERM')
     await server.line(/lameduck/)
-    const steady = steadyQueries({ port: server.port, perSecond: 200 })
+    await using steady = steadyQueries({ port: server.port, perSecond: 200 })
     await new Promise((resolve) => setTimeout(resolve, 300))
     assert.deepEqual(await steady.stop(), { sent: steady.sent, lost: 0 })
     assert.equal(await server.ended(), 0)
@@ -186,7 +186,7 @@ function testProcesses(processes: number): void {
     const server = await start({ processes })
     const newest = { generation: 0, atMs: Number.POSITIVE_INFINITY }
     const wrong: string[] = []
-    const steady = steadyQueries({
+    await using steady = steadyQueries({
       port: server.port,
       perSecond: 1500,
       onReply(reply, sentAtMs) {
@@ -295,7 +295,7 @@ function testDeath(): void {
     const corefile = '.:PORT {\n  whoami\n  prometheus 127.0.0.1:PORT1\n}\n'
     const server = await start({ processes: 2 }, corefile)
     const scrape = async (): Promise<string> => (await fetch(`http://127.0.0.1:${server.ports[1]}/metrics`)).text()
-    const steady = steadyQueries({ port: server.port, perSecond: 300 })
+    await using steady = steadyQueries({ port: server.port, perSecond: 300 })
     const KILLS = 5
     const times: number[] = []
     let counted = 0

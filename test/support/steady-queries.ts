@@ -20,7 +20,8 @@ export interface SteadyResult {
   readonly lost: number
 }
 
-export interface Steady {
+/** For `await using`: a test that fails would never end while queries go on. */
+export interface Steady extends AsyncDisposable {
   readonly sent: number
   readonly lost: number
   /** Resolves when the last query was answered or given up. */
@@ -75,6 +76,9 @@ export function steadyQueries(options: SteadyOptions): Steady {
     stop() {
       stopped ??= stop()
       return stopped
+    },
+    async [Symbol.asyncDispose]() {
+      await this.stop()
     },
   }
 }
