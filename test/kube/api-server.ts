@@ -94,6 +94,24 @@ export class ApiServer {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
+  /** Puts many objects there at once, without events: for large clusters, before anybody looks. */
+  load(objects: Iterable<KubeObject>): void {
+    const paths = new Map([...RESOURCES].map(([path, kind]) => [kind, path]))
+    for (const object of objects) {
+      const { metadata } = object
+      const resourceVersion = String(++this.#version)
+      const shown = { ...object, metadata: { ...metadata, resourceVersion } }
+      this.#objects.get(paths.get(object['kind'] as string)!)!.set(keyOf(metadata.namespace, metadata.name), shown)
+    }
+  }
+
+  /** Creates or replaces an object, as a writer over HTTP does. */
+  change(object: KubeObject): void {
+    const { name, namespace } = object.metadata
+    const path = [...RESOURCES].find(([, kind]) => kind === object['kind'])![0]
+    this.#change(path, this.#objects.get(path)!.get(keyOf(namespace, name)), object)
+  }
+
   /** From now on requests must bring this token. */
   setToken(token: string): void {
     this.#token = token
@@ -109,6 +127,7 @@ export class ApiServer {
   /** Ends all watches, as a server does that shuts down in order. */
   endWatches(): void {
     for (const { response } of this.#watches) response.end()
+    this.#watches.clear()
   }
 
   /** What `restore` can go back to. */

@@ -27,13 +27,12 @@ export class ApiWriter {
   /** Creates it, or replaces the one of this name. A pod's status is written too. */
   async put(...objects: readonly KubeObject[]): Promise<void> {
     for (const object of objects) {
-      const created = await this.#send('POST', collectionOf(object), object)
-      if (created.code === 409) {
-        const known = await this.#send('GET', itemOf(object))
-        const { resourceVersion } = (known.body as KubeObject | undefined)?.metadata ?? {}
+      const known = await this.#send('GET', itemOf(object))
+      if (known.code === 200) {
+        const { resourceVersion } = (known.body as KubeObject).metadata
         const metadata = { ...object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) }
         expect(await this.#send('PUT', itemOf(object), { ...object, metadata }), object)
-      } else expect(created, object)
+      } else expect(await this.#send('POST', collectionOf(object), object), object)
       if (object['status'] === undefined) continue
       const fresh = await this.#send('GET', itemOf(object))
       const body = fresh.code === 200 ? { ...(fresh.body as KubeObject), status: object['status'] } : object
@@ -45,7 +44,15 @@ export class ApiWriter {
     for (const object of objects) {
       const { code } = await this.#send('DELETE', `${itemOf(object)}?gracePeriodSeconds=0`)
       if (code !== 200 && code !== 202 && code !== 404) throw new Error(`deleting ${object.metadata.name}: ${code}`)
+      if (object['kind'] === 'Namespace' && code !== 404) await this.#finalize(object)
     }
+  }
+
+  /** A real server waits for a controller that isn't there. */
+  async #finalize(namespace: KubeObject): Promise<void> {
+    const { code, body } = await this.#send('GET', itemOf(namespace))
+    if (code !== 200) return
+    await this.#send('PUT', `${itemOf(namespace)}/finalize`, { ...(body as KubeObject), spec: { finalizers: [] } })
   }
 
   #send(method: string, path: string, body?: object): Promise<{ readonly code: number; readonly body: unknown }> {

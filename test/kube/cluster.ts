@@ -1,16 +1,17 @@
 /**
- * A cluster's API for tests, and the plugin on it. In memory, or the real API server that the environment names:
+ * A cluster's API for tests, and the plugin on it. In memory, or the real API server that the environment names (test/kube/real/):
  *
- *   SHOAL_KUBE_API     URL                 SHOAL_KUBE_TOKEN   of an account that may write
- *   SHOAL_KUBE_CA      file with its CA
+ *   SHOAL_KUBE_API     URL                 SHOAL_KUBE_TOKEN     of an account that may do everything
+ *   SHOAL_KUBE_CA      file with its CA    SHOAL_KUBE_CONTROL   where a test asks for more than the API can
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
-import { Reply } from '../../src/chain/reply.ts'
+import { Reply, type ReplyOption } from '../../src/chain/reply.ts'
 import { plugin } from '../../src/plugins/kubernetes/index.ts'
 import type { KubernetesPart } from '../../src/plugins/kubernetes/kubernetes-part.ts'
+import type { KubernetesOptions } from '../../src/plugins/kubernetes/options.ts'
 import { composeReplyMessage } from '../../src/rdata/message.ts'
 import type { ParsedQuery } from '../../src/wire/parsed-query.ts'
 import { parseWith } from '../support/directives.ts'
@@ -19,6 +20,7 @@ import { until } from '../support/until.ts'
 import { type Lookup, openZoneChain, shown, type ZoneChain } from '../support/zone-chain.ts'
 import { ApiServer, type ApiServerOptions, type KubeObject } from './api-server.ts'
 import { type ApiAddress, ApiWriter } from './api-writer.ts'
+import { control } from './real/control.ts'
 
 const { SHOAL_KUBE_API, SHOAL_KUBE_TOKEN, SHOAL_KUBE_CA } = process.env
 
@@ -29,8 +31,17 @@ export interface Cluster {
   /** The API in memory; undefined when it is a real one. */
   readonly memory: ApiServer | undefined
   readonly url: string
-  /** Of a real API. */
+  /** The plugin's; a real API has one with exactly the rights that deploy/kubernetes gives it. */
   readonly account: { readonly token?: string; readonly ca?: string }
+  /** Lines for a Corefile's `kubernetes` block. `through`: another address for the API, a proxy's. */
+  apiLines(through?: string): string
+  /** Versions up to now can't be watched from any more. */
+  compact(): Promise<void>
+  /** Resolves with what `restore` goes back to, as after a restart from a backup. */
+  save(): Promise<unknown>
+  restore(saved: unknown): Promise<void>
+  /** The account's token is worth nothing any more, and the watches that it opened end. Resolves with its new one. */
+  replaceToken(): Promise<string>
   /** Creates or replaces. */
   put(...objects: readonly KubeObject[]): Promise<void>
   remove(...objects: readonly KubeObject[]): Promise<void>
@@ -42,6 +53,8 @@ export interface Cluster {
 export interface OpenSetting {
   readonly zones?: readonly string[]
   readonly through?: string
+  /** What can't be said in a Corefile, or not so small. */
+  readonly options?: Partial<KubernetesOptions>
 }
 
 export interface OpenPlugin {
@@ -49,6 +62,8 @@ export interface OpenPlugin {
   readonly part: KubernetesPart
   /** The reply as text: RCODE and flags, then the sections; of a SOA only that it is there. */
   ask(qname: string, qtype?: string, lookup?: Lookup): Promise<string>
+  /** EDNS options of the reply. */
+  options(qname: string): Promise<readonly ReplyOption[]>
   /** Waits until the reply is this. */
   askUntil(qname: string, qtype: string, reply: string | RegExp, milliseconds?: number): Promise<void>
   close(): Promise<void>
@@ -62,39 +77,63 @@ after(async () => {
   for (const each of clusters) await each.close()
 })
 
-export async function openCluster(options: ApiServerOptions = {}): Promise<Cluster> {
+export interface ClusterOptions extends ApiServerOptions {
+  /** The account may see imported services too. */
+  readonly multicluster?: boolean
+}
+
+export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const memory = isReal ? undefined : await ApiServer.start(options)
   const url = SHOAL_KUBE_API ?? memory!.url
-  const token = isReal ? SHOAL_KUBE_TOKEN : options.token
-  const account = {
-    ...(token === undefined ? {} : { token }),
-    ...(SHOAL_KUBE_CA === undefined ? {} : { ca: readFileSync(SHOAL_KUBE_CA, 'utf8') }),
-  }
-  const address: ApiAddress = { url, ...account }
-  const writer = new ApiWriter(address)
+  const accountName = options.multicluster === true ? 'shoal-multi' : 'shoal'
+  const token = isReal ? await control('token', accountName) : options.token
+  const ca = SHOAL_KUBE_CA === undefined ? {} : { ca: readFileSync(SHOAL_KUBE_CA, 'utf8') }
+  const account = { ...(token === undefined ? {} : { token }), ...ca }
+  const adminToken = SHOAL_KUBE_TOKEN ?? token
+  const writer = new ApiWriter({ url, ...(adminToken === undefined ? {} : { token: adminToken }), ...ca })
   const folder = mkdtempSync(join(tmpdir(), 'shoal-kube-'))
+  let configs = 0
   const made = new Map<string, KubeObject>()
   const open: OpenPlugin[] = []
   const remove = async (...objects: readonly KubeObject[]): Promise<void> => {
     await writer.remove(...objects)
     for (const object of objects) made.delete(nameOf(object))
   }
+  const apiLines = (through = url): string => {
+    if (token === undefined && SHOAL_KUBE_CA === undefined) return `endpoint ${through}`
+    const file = join(folder, `kubeconfig-${configs++}`)
+    writeFileSync(file, kubeconfig(through, account))
+    return `kubeconfig ${file}`
+  }
   let isOpen = true
   const cluster: Cluster = {
     memory,
     url,
     account,
+    apiLines,
     remove,
+    compact: async () => {
+      if (memory === undefined) await control('compact')
+      else memory.compact()
+    },
+    save: async () => (memory === undefined ? control('save') : memory.save()),
+    restore: async (saved) => {
+      if (memory === undefined) await control('restore', saved as string)
+      else memory.restore(saved)
+    },
+    replaceToken: async () => {
+      if (memory === undefined) return control('replace-token', accountName)
+      const fresh = `fresh-${performance.now()}`
+      memory.setToken(fresh)
+      memory.endWatches()
+      return fresh
+    },
     put: async (...objects) => {
       for (const object of objects) made.set(nameOf(object), object)
       await writer.put(...objects)
     },
     open: async (text = '', setting = {}) => {
-      const server = setting.through ?? url
-      const file = join(folder, `kubeconfig-${open.length}`)
-      writeFileSync(file, kubeconfig(server, address))
-      const api = token === undefined && SHOAL_KUBE_CA === undefined ? `endpoint ${server}` : `kubeconfig ${file}`
-      const started = await openPlugin(`${api}\n${text}`, setting.zones ?? ZONES)
+      const started = await openPlugin(`${apiLines(setting.through)}\n${text}`, setting)
       open.push(started)
       return started
     },
@@ -103,7 +142,7 @@ export async function openCluster(options: ApiServerOptions = {}): Promise<Clust
       isOpen = false
       for (const each of open) await each.close()
       // A real server is there for the next test too.
-      if (isReal) await remove(...[...made.values()].filter(({ kind }) => kind !== 'Namespace').reverse())
+      if (isReal) await remove(...[...made.values()].reverse())
       await memory?.stop()
       rmSync(folder, { recursive: true })
     },
@@ -112,9 +151,9 @@ export async function openCluster(options: ApiServerOptions = {}): Promise<Clust
   return cluster
 }
 
-async function openPlugin(options: string, zones: readonly string[]): Promise<OpenPlugin> {
-  const corefile = `kubernetes ${zones.join(' ')} {\n${options}\n}`
-  const chain = await openZoneChain(plugin, parseWith(plugin, corefile))
+async function openPlugin(text: string, { zones = ZONES, options = {} }: OpenSetting): Promise<OpenPlugin> {
+  const corefile = `kubernetes ${zones.join(' ')} {\n${text}\n}`
+  const chain = await openZoneChain(plugin, { ...parseWith(plugin, corefile), ...options })
   const ask = async (qname: string, qtype = 'A', lookup?: Lookup): Promise<string> =>
     shown(await wired(chain, aChainQuery(qname, qtype).parsed, lookup)).replaceAll(/ SOA \{[^}]*\}/g, ' SOA')
   let isOpen = true
@@ -122,6 +161,7 @@ async function openPlugin(options: string, zones: readonly string[]): Promise<Op
     chain,
     part: chain.part as KubernetesPart,
     ask,
+    options: async (qname) => (await chain.ask(aChainQuery(qname, 'A').parsed)).options,
     askUntil: (qname, qtype, reply, milliseconds) => {
       let last = ''
       return until(
@@ -149,7 +189,7 @@ async function wired(chain: ZoneChain, query: ParsedQuery, lookup?: Lookup): Pro
   return Reply.fromWire(composeReplyMessage(query, reply))
 }
 
-function kubeconfig(server: string, { token, ca }: ApiAddress): string {
+function kubeconfig(server: string, { token, ca }: Omit<ApiAddress, 'url'>): string {
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',

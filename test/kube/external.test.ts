@@ -32,7 +32,7 @@ const OBJECTS = [
     ips: ['10.96.6.3'],
     ports: ['http/TCP:80'],
     spec: { type: 'LoadBalancer' },
-    status: balanced({ hostname: 'LB.example.net' }),
+    status: balanced({ hostname: 'lb.example.net' }),
   }),
   service('outer/inner', { ips: ['10.96.6.4'], ports: ['http/TCP:80'] }),
   service('outer/db', { ips: ['None'], ports: ['pg/TCP:5432'] }),

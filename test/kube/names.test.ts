@@ -5,13 +5,11 @@
 import assert from 'node:assert/strict'
 import test, { before } from 'node:test'
 import { NOERROR, NXDOMAIN, Reply } from '../../src/chain/reply.ts'
-import { type Cluster, isReal, type OpenPlugin, openCluster } from './cluster.ts'
+import { type Cluster, type OpenPlugin, openCluster } from './cluster.ts'
 import { namespace, pod, service, slice } from './objects.ts'
 
 const nodata = '0 aa; authority: cluster.local 5 SOA'
 const nxdomain = '3 aa; authority: cluster.local 5 SOA'
-/** A real API server takes IPv6 cluster IPs only where the cluster has both families. */
-const isDual = !isReal
 
 const OBJECTS = [
   namespace('shop', { team: 'web' }),
@@ -19,7 +17,7 @@ const OBJECTS = [
   service('shop/web', { ips: ['10.96.7.1'], ports: ['http/TCP:80', 'dns/UDP:53', 'dns-tcp/TCP:53'] }),
   slice('shop/web-a', {
     service: 'web',
-    endpoints: ['10.244.0.1', { address: '10.244.0.2', ready: false }, { address: '10.244.0.3', hostname: 'Third' }],
+    endpoints: ['10.244.0.1', { address: '10.244.0.2', ready: false }, { address: '10.244.0.3', hostname: 'third' }],
     ports: ['http/TCP:8080'],
   }),
   service('shop/unnamed', { ips: ['10.96.7.2'], ports: ['TCP:81'] }),
@@ -61,12 +59,8 @@ const OBJECTS = [
   pod('shop/one', ['10.244.0.1', 'fd00:2::1']),
   pod('shop/pending', ['10.244.0.9'], { phase: 'Pending' }),
   pod('shop/over', ['10.244.0.8'], { phase: 'Succeeded' }),
-  ...(isDual
-    ? [
-        service('shop/dual', { ips: ['10.96.7.5', 'fd00:96::5'], ports: ['http/TCP:80'] }),
-        slice('shop/dual-a', { service: 'dual', endpoints: ['10.244.5.1'], ports: ['http/TCP:80'] }),
-      ]
-    : []),
+  service('shop/dual', { ips: ['10.96.7.5', 'fd00:96::5'], ports: ['http/TCP:80'] }),
+  slice('shop/dual-a', { service: 'dual', endpoints: ['10.244.5.1'], ports: ['http/TCP:80'] }),
 ]
 
 interface Case {
@@ -251,18 +245,14 @@ const CASES: readonly Case[] = [
   },
   { title: 'pods disabled: their names are not there', ask: '10-244-0-1.shop.pod.cluster.local A', reply: nxdomain },
   { title: 'pods disabled: nor are their namespaces', ask: 'shop.pod.cluster.local A', reply: nxdomain },
-  ...(isDual
-    ? [
-        { title: 'dual stack: AAAA', ask: `${svc('dual')} AAAA`, reply: positive(svc('dual'), 'AAAA', 'fd00:96::5') },
-        {
-          title: 'dual stack: SRV with half the weight and both addresses',
-          ask: `_http._tcp.${svc('dual')} SRV`,
-          reply:
-            positive(`_http._tcp.${svc('dual')}`, 'SRV', srv(50, 80, svc('dual'))) +
-            additional(`${svc('dual')} 5 A 10.96.7.5`, `${svc('dual')} 5 AAAA fd00:96::5`),
-        },
-      ]
-    : []),
+  { title: 'dual stack: AAAA', ask: `${svc('dual')} AAAA`, reply: positive(svc('dual'), 'AAAA', 'fd00:96::5') },
+  {
+    title: 'dual stack: SRV with half the weight and both addresses',
+    ask: `_http._tcp.${svc('dual')} SRV`,
+    reply:
+      positive(`_http._tcp.${svc('dual')}`, 'SRV', srv(50, 80, svc('dual'))) +
+      additional(`${svc('dual')} 5 A 10.96.7.5`, `${svc('dual')} 5 AAAA fd00:96::5`),
+  },
 ]
 
 let cluster: Cluster

@@ -23,6 +23,8 @@ const defaults = {
   multicluster: [],
   zonal: false,
   startupMs: 5000,
+  snapshot: undefined,
+  auditMs: 3_600_000,
 }
 const parse = (text: string, warnings: string[] = []) =>
   parseWith(plugin, text, { zones: ['cluster.local.'], warnings })
@@ -62,6 +64,9 @@ const GOOD: readonly (readonly [text: string, change: object])[] = [
   ['zonal', { zonal: true }],
   ['startup_timeout 1m', { startupMs: 60_000 }],
   ['startup_timeout 0s', { startupMs: 0 }],
+  ['snapshot /var/lib/shoal/cluster', { snapshot: '/var/lib/shoal/cluster' }],
+  ['audit 10m', { auditMs: 600_000 }],
+  ['audit 0', { auditMs: 0 }],
   [
     'apiserver_qps 7.5\napiserver_burst 10\napiserver_max_inflight 4',
     { limits: { qps: 7.5, burst: 10, inflightMax: 4 } },
@@ -102,6 +107,12 @@ const BAD: readonly (readonly [text: string, problem: RegExp])[] = [
   ['zonal x', /Wrong argument count/],
   ['zonal\nnoendpoints', /zonal requires the endpoint cache; remove noendpoints/],
   ['startup_timeout', /Wrong argument count/],
+  ['snapshot', /Wrong argument count/],
+  ['snapshot a b', /Wrong argument count/],
+  ['audit', /Wrong argument count/],
+  ['audit 5', /audit: "5" is not a duration from 1m on, or 0 for never/],
+  ['audit 59s', /not a duration from 1m on/],
+  ['audit -1h', /not a duration from 1m on/],
   ['startup_timeout 5', /failed to parse startup_timeout: 5/],
   ['apiserver_qps', /Wrong argument count/],
   ['apiserver_qps x', /invalid apiserver_qps "x"/],

@@ -4,7 +4,7 @@ import test from 'node:test'
 import { printedSeed, type SeededRandom, seededRandom } from '../support/seeded-random.ts'
 import { until } from '../support/until.ts'
 import type { KubeObject } from './api-server.ts'
-import { type Cluster, isReal, type OpenPlugin, openCluster, ZONES } from './cluster.ts'
+import { type Cluster, type OpenPlugin, openCluster, ZONES } from './cluster.ts'
 import { namespace, pod, service, slice } from './objects.ts'
 import { TroubleProxy } from './trouble-proxy.ts'
 import { zoneText } from './zone-text.ts'
@@ -47,8 +47,8 @@ async function changeAtRandom(
   random: SeededRandom,
   steps: number,
   each?: (step: number) => Promise<void>,
+  known: Map<string, KubeObject> = new Map(),
 ) {
-  const known = new Map<string, KubeObject>()
   for (let step = 0; step < steps; step++) {
     await each?.(step)
     const object = randomObject(random)
@@ -63,8 +63,7 @@ async function changeAtRandom(
     if (before !== undefined && object['kind'] !== 'Pod') await cluster.remove(before)
     await cluster.put(object)
     known.set(key, object)
-    // In memory a namespace can go by itself; a real one needs its controller.
-    if (!isReal && random.oneIn(40)) {
+    if (random.oneIn(40)) {
       const name = random.pick(NAMESPACES)
       await cluster.remove(namespace(name))
       await cluster.put(namespace(name))
@@ -99,8 +98,9 @@ test('changes at random end in the state of a fresh list', async () => {
   const cluster = await openCluster()
   await cluster.put(...NAMESPACES.map((name) => namespace(name)))
   const plugin = await cluster.open(OPTIONS)
+  const known = new Map<string, KubeObject>()
   for (let round = 0; round < 3; round++) {
-    await changeAtRandom(cluster, random, 150)
+    await changeAtRandom(cluster, random, 150, undefined, known)
     await assertFresh(cluster, plugin)
   }
   await cluster.close()
@@ -121,7 +121,7 @@ test('with trouble on the way too, and a service that stays is never denied', as
   await changeAtRandom(cluster, random, 300, async (step) => {
     if (random.oneIn(10)) proxy.cut()
     if (random.oneIn(30)) proxy.respond(3, random.pick([429, 500, 503]), { 'retry-after': '0' })
-    if (random.oneIn(40)) cluster.memory?.compact()
+    if (random.oneIn(40)) await cluster.compact()
     proxy.cutAfter = random.oneIn(20) ? 1 + random.below(2000) : Number.POSITIVE_INFINITY
     const reply = random.oneIn(3) ? await plugin.ask('stays.random-calm.svc.cluster.local') : '0 aa; answer:'
     if (!reply.startsWith('0 aa; answer:')) denied.push(`${step}: ${reply}`)

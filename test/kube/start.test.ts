@@ -1,4 +1,4 @@
-/** Starting with and without the API, readiness, accounts that change, and what is counted. Runs on the API in memory. */
+/** Starting with and without the API, readiness, accounts that change, and what is counted. Runs on the API in memory and on a real one. */
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
@@ -12,7 +12,7 @@ import { ApiClient } from '../../src/sources/kubernetes/api/api-client.ts'
 import { kubeconfigAccess } from '../../src/sources/kubernetes/api/kubeconfig.ts'
 import { makeCertificates } from '../support/certificates.ts'
 import { until } from '../support/until.ts'
-import { isReal, openCluster } from './cluster.ts'
+import { type Cluster, openCluster } from './cluster.ts'
 import { namespace, service, slice } from './objects.ts'
 import { TroubleProxy } from './trouble-proxy.ts'
 
@@ -26,11 +26,26 @@ const file = (name: string, text: string, mode = 0o600): string => {
   chmodSync(path, mode)
   return path
 }
-const MEMORY_ONLY = { skip: isReal && 'needs the API in memory' }
+/** A kubeconfig. */
+const configOf = ({ url, account: { ca } }: Pick<Cluster, 'url' | 'account'>, user: object): string =>
+  JSON.stringify({
+    'current-context': 'x',
+    contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
+    clusters: [
+      {
+        name: 'x',
+        cluster: {
+          server: url,
+          ...(ca === undefined ? {} : { 'certificate-authority-data': Buffer.from(ca).toString('base64') }),
+        },
+      },
+    ],
+    users: [{ name: 'x', user }],
+  })
 
-test('without the API: SERVFAIL and not ready, until it comes', MEMORY_ONLY, async () => {
+test('without the API: SERVFAIL and not ready, until it comes', async () => {
   const cluster = await openCluster()
-  const proxy = await TroubleProxy.start(cluster.url)
+  const proxy = await TroubleProxy.start(cluster.url, cluster.account)
   await proxy.goAway()
   await cluster.put(namespace('shop'), WEB)
   const { part, ask, askUntil, chain, close } = await cluster.open('startup_timeout 600ms\nfallthrough', {
@@ -54,47 +69,52 @@ test('without the API: SERVFAIL and not ready, until it comes', MEMORY_ONLY, asy
   await cluster.close()
 })
 
-test('an API that refuses one resource: not ready, and said', MEMORY_ONLY, async () => {
+test('an API that refuses us: not ready, and said', async () => {
   const cluster = await openCluster({ token: 'right' })
-  const { chain, part, close } = await (async () => {
-    const path = file(
-      'wrong',
-      '{"current-context":"x","contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],' +
-        `"clusters":[{"name":"x","cluster":{"server":"${cluster.url}"}}],"users":[{"name":"x","user":{"token":"wrong"}}]}`,
-    )
-    return cluster.open(`startup_timeout 300ms\nkubeconfig ${path}`)
-  })()
+  const { chain, part, close } = await cluster.open(
+    `startup_timeout 300ms\nkubeconfig ${file('wrong', configOf(cluster, { token: 'wrong' }))}`,
+  )
   assert.equal(part.ready(), false)
   assert.ok(chain.log.lines.includes('WARNING services: Unauthorized'), chain.log.lines.join('\n'))
   await close()
   await cluster.close()
 })
 
-test('a token that is replaced', MEMORY_ONLY, async () => {
+test('a token that is replaced', async () => {
   const cluster = await openCluster({ token: 'one' })
-  const tokenFile = file('token', 'one\n')
-  const config = file(
-    'rotating',
-    JSON.stringify({
-      'current-context': 'x',
-      contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
-      clusters: [{ name: 'x', cluster: { server: cluster.url } }],
-      users: [{ name: 'x', user: { tokenFile: 'token' } }],
-    }),
+  const proxy = await TroubleProxy.start(
+    cluster.url,
+    cluster.account.ca === undefined ? {} : { ca: cluster.account.ca },
   )
+  const tokenFile = file('token', `${cluster.account.token}\n`)
   assert.ok(tokenFile.startsWith(folder))
   await cluster.put(namespace('shop'), WEB)
-  const { askUntil, part } = await cluster.open(`kubeconfig ${config}`)
+  const config = file('rotating', configOf({ ...cluster, url: proxy.url, account: {} }, { tokenFile: 'token' }))
+  const { askUntil, part, chain } = await cluster.open(`kubeconfig ${config}`)
   await askUntil(NAME, 'A', /10\.96\.7\.1/)
-  cluster.memory!.setToken('two')
-  cluster.memory!.endWatches()
-  await until('the old token is refused', () => part.source.lists.every(({ counts }) => counts.failures > 0), 15_000)
-  file('token', 'two')
-  await until('watches are open again', () => part.source.staleSeconds === 0, 30_000)
+  const fresh = await cluster.replaceToken()
+  const from = part.source.lists.map(({ counts }) => counts.failures)
+  // A real API server takes a token that it has just seen for a few seconds more.
+  const cutting = setInterval(() => proxy.cut(), 1000)
+  await until(
+    'the old token is refused',
+    async () => {
+      const metrics = await chain.registry.metrics()
+      return (
+        /requests_total\{code="401"/.test(metrics) &&
+        part.source.lists.some(({ counts }, i) => counts.failures > from[i]!)
+      )
+    },
+    30_000,
+  )
+  clearInterval(cutting)
+  file('token', fresh)
+  await until('watches are open again', () => part.source.staleSeconds === 0, 60_000)
   await cluster.close()
+  await proxy.stop()
 })
 
-test('what is counted', MEMORY_ONLY, async () => {
+test('what is counted', async () => {
   const cluster = await openCluster()
   await cluster.put(namespace('shop'), WEB)
   const { chain, askUntil } = await cluster.open()

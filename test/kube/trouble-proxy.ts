@@ -31,6 +31,8 @@ export class TroubleProxy {
   cutAfter = Number.POSITIVE_INFINITY
   /** Octets pass one by one. */
   isSlow = false
+  /** Events of watches for which this says yes get lost. Set before the watches begin. */
+  loses: ((event: string) => boolean) | undefined
   readonly #target: string
   readonly #ca: string | undefined
   readonly #token: string | undefined
@@ -118,7 +120,7 @@ export class TroubleProxy {
       (answer) => {
         response.writeHead(answer.statusCode ?? 502, { 'content-type': 'application/json' })
         response.flushHeaders()
-        this.#passBody(answer, response)
+        this.#passBody(answer, response, url.includes('watch=true'))
       },
     )
     onward.on('error', () => response.destroy())
@@ -126,8 +128,10 @@ export class TroubleProxy {
     request.pipe(onward)
   }
 
-  #passBody(answer: IncomingMessage, response: ServerResponse): void {
+  #passBody(answer: IncomingMessage, response: ServerResponse, isWatch: boolean): void {
     let passed = 0
+    let rest = ''
+    const isLossy = isWatch && this.loses !== undefined
     const write = (chunk: Buffer): void => {
       if (passed + chunk.length > this.cutAfter) {
         response.write(chunk.subarray(0, Math.max(0, this.cutAfter - passed)))
@@ -139,7 +143,18 @@ export class TroubleProxy {
       if (this.isSlow) for (const octet of chunk) response.write(Buffer.of(octet))
       else response.write(chunk)
     }
-    answer.on('data', (chunk: Buffer) => {
+    answer.on('data', (received: Buffer) => {
+      let chunk = received
+      if (isLossy) {
+        const lines = (rest + received.toString('utf8')).split('\n')
+        rest = lines.pop()!
+        chunk = Buffer.from(
+          lines
+            .filter((line) => !this.loses!(line))
+            .map((line) => `${line}\n`)
+            .join(''),
+        )
+      }
       if (this.isStalled) this.#held.push(() => write(chunk))
       else write(chunk)
     })

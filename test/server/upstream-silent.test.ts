@@ -101,7 +101,7 @@ async function beside(
   let most = before
   const watching = setInterval(() => void memory(server).then((now) => (most = Math.max(most, now))), 100)
   const unanswered = KINDS.map(() => 0)
-  const steady = steadyQueries({
+  await using steady = steadyQueries({
     port: server.port,
     perSecond: 300,
     patienceMs: 3000,

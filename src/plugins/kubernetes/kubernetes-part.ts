@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
 import { type ApiAccess, endpointAccess, inClusterAccess } from '../../sources/kubernetes/api/api-access.ts'
+import { TIMING_DEFAULT } from '../../sources/kubernetes/api/list-watch.ts'
 import { ClusterSource } from '../../sources/kubernetes/cluster-source.ts'
 import { ClusterZones } from '../../sources/kubernetes/publish/cluster-zones.ts'
 import { every } from '../every.ts'
@@ -54,6 +55,8 @@ export class KubernetesPart implements PrimaryPart {
       namespaceLabels: options.namespaceLabels,
       sliceFields: { targets: options.endpointPodNames, zones: options.zonal },
       watches: { endpoints, pods: pods === 'verified', imports: multicluster.length > 0 },
+      timing: { ...TIMING_DEFAULT, auditMs: options.auditMs },
+      snapshot: options.snapshot,
     })
     const { endpointPodNames, ignoreEmpty, zonal } = options
     this.#zones = new ClusterZones(
@@ -78,10 +81,14 @@ export class KubernetesPart implements PrimaryPart {
     this.#metrics.setSynced(false)
     this.source.start()
     this.#endSharing = shareCluster(this.#context.block, this.source)
-    this.#endGauge = every(GAUGE_MS, () => this.#metrics.setStale(this.source.staleSeconds))
+    const setGauges = (): void => {
+      this.#metrics.setStale(this.source.staleSeconds)
+      this.#metrics.setSynced(this.#isPublished && !this.source.isStale)
+    }
+    this.#endGauge = every(GAUGE_MS, setGauges)
     const published = this.source.addView(this.#zones).then(() => {
       this.#isPublished = true
-      this.#metrics.setSynced(true)
+      setGauges()
     })
     const { signal } = this.#stopped
     const endWaiting = every(WAITING_MS, () => log.info('waiting for Kubernetes API before starting server'))
@@ -98,6 +105,7 @@ export class KubernetesPart implements PrimaryPart {
     await this.source.stop()
   }
 
+  /** From a snapshot too: a server that isn't ready is asked by nobody. */
   ready(): boolean {
     return this.#isPublished
   }

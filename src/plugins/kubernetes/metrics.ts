@@ -57,7 +57,23 @@ export function kubernetesMetrics(registry: Registry, host: string): KubernetesM
     ['host'],
     'min',
   )
+  const audits = sharedCounter(
+    registry,
+    'shoal_kubernetes_audits_total',
+    'Comparisons of what is known with a fresh list.',
+    ['resource', 'host'],
+  )
+  const repairs = sharedCounter(
+    registry,
+    'shoal_kubernetes_audit_repairs_total',
+    'Objects that an audit found to be wrong, and put right.',
+    ['resource', 'host'],
+  )
   return {
+    onAudited: (resource, count) => {
+      audits.inc({ resource, host })
+      repairs.inc({ resource, host }, count)
+    },
     onProgrammed: (serviceKind, seconds) => programmed.observe({ service_kind: serviceKind }, seconds),
     onLimited: (seconds) => limited.observe({ verb: 'GET', host }, seconds),
     onResponse: (method, code, seconds) => {

@@ -14,6 +14,9 @@ import { expectOnce } from '../usage.ts'
 const TTL_SECONDS_DEFAULT = 5
 const TTL_SECONDS_MAX = 3600
 const STARTUP_MS_DEFAULT = 5000
+const AUDIT_MS_DEFAULT = 3_600_000
+/** More often the API server would do little else. */
+const AUDIT_MS_MIN = 60_000
 
 export interface KubernetesOptions {
   readonly zones: readonly string[]
@@ -37,6 +40,10 @@ export interface KubernetesOptions {
   readonly multicluster: readonly string[]
   readonly zonal: boolean
   readonly startupMs: number
+  /** File that the last state is kept in. Shoal's own, as is the next. */
+  readonly snapshot: string | undefined
+  /** Between two comparisons with a fresh list; 0 for none. */
+  readonly auditMs: number
 }
 
 const ANY_COUNT = Number.POSITIVE_INFINITY
@@ -60,6 +67,8 @@ const OPTIONS = optionTable({
   multicluster: multiclusterZones(),
   zonal: flag(),
   startup_timeout: startupTimeout(),
+  snapshot: words('snapshot /var/lib/shoal/cluster', 1, 1),
+  audit: auditPeriod(),
 })
 
 /** Throws CorefileError. */
@@ -119,6 +128,8 @@ export function parseKubernetes(directives: readonly Directive[], context: Parse
     multicluster: values.multicluster,
     zonal: values.zonal,
     startupMs: values.startup_timeout,
+    snapshot: values.snapshot[0],
+    auditMs: values.audit,
   }
 }
 
@@ -252,6 +263,27 @@ function startupTimeout(): OptionRow<number> {
       }
       // A negative time is over at once.
       return Math.max(0, ms)
+    },
+  }
+}
+
+function auditPeriod(): OptionRow<number> {
+  const example = 'audit 1h'
+  return {
+    default: AUDIT_MS_DEFAULT,
+    example,
+    argsMin: 1,
+    argsMax: 1,
+    parse: ([word]) => {
+      const ms = parseGoDuration(word!.text)
+      if (ms !== 0 && (ms === undefined || ms < AUDIT_MS_MIN)) {
+        throw new CorefileError(
+          word!.at,
+          `audit: "${word!.text}" is not a duration from 1m on, or 0 for never`,
+          example,
+        )
+      }
+      return ms
     },
   }
 }

@@ -2,13 +2,18 @@
  * Requests to the API server over node:http and node:https: the smallest client that lists and watches. Connections are kept, credentials are looked at
  * before each request, and a connection whose other end is gone without a word is found out by the kernel's probes.
  */
-import type { IncomingMessage } from 'node:http'
-import { Agent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Agent, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { builtins } from '../../../node-builtins.ts'
 import { VERSION } from '../../../version.ts'
 import type { ApiAccess, Credentials } from './api-access.ts'
+import { STATUS } from './object-schemas.ts'
+import { isEnveloped, readEnvelope } from './protobuf-streams.ts'
 import { NO_LIMITS, RateLimit, type RateLimits } from './rate-limit.ts'
+
+/** Forms of objects. Resources that are defined in the cluster itself have JSON only. */
+export const JSON_FORM = 'application/json'
+export const PROTOBUF_FORM = 'application/vnd.kubernetes.protobuf'
 
 /** A silent connection is probed after this; ten unanswered probes a second apart end it. */
 const KEEP_ALIVE_MS = 10_000
@@ -70,16 +75,16 @@ export class ApiClient {
 
   /**
    * Starts a GET and resolves with the response once its head is here and its status is 200; the caller reads or destroys it. Rejects with an
-   * ApiError for any other status, and with the connection's error.
+   * ApiError for any other status, and with the connection's error. `accept`: forms that the caller understands, the best first.
    */
-  async get(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  async get(path: string, signal: AbortSignal, accept: string = JSON_FORM): Promise<IncomingMessage> {
     const waitFrom = performance.now()
     const release = await this.#limit.take(signal)
     this.#observer?.onLimited((performance.now() - waitFrom) / 1000)
     const from = performance.now()
     let code = 0
     try {
-      const response = await this.#send(path, signal)
+      const response = await this.#send(path, signal, accept)
       code = response.statusCode ?? 0
       if (code === 200) return response
       throw await this.#errorOf(response)
@@ -95,7 +100,7 @@ export class ApiClient {
     this.#agent = undefined
   }
 
-  async #send(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  async #send(path: string, signal: AbortSignal, accept: string): Promise<IncomingMessage> {
     const { headers, tls } = await this.#access.credentials()
     const { server } = this.#access
     const agent = this.#agentFor(tls)
@@ -104,10 +109,10 @@ export class ApiClient {
       method: 'GET',
       agent,
       signal,
-      headers: { accept: 'application/json', 'user-agent': `Shoal/${VERSION}`, ...headers },
+      headers: { accept, 'user-agent': `Shoal/${VERSION}`, ...headers },
     }
     return new Promise((resolve, reject) => {
-      const send = server.protocol === 'https:' ? httpsRequest : httpRequest
+      const { request: send } = server.protocol === 'https:' ? builtins.https : builtins.http
       const request = send(new URL(base + path, server), options)
       const timer = setTimeout(
         () => request.destroy(new Error(`no response from ${server.host} within ${this.#responseMsMax / 1000} s`)),
@@ -131,7 +136,8 @@ export class ApiClient {
     if (this.#agent !== undefined && isSameTls(tls, this.#agentTls)) return this.#agent
     const old = this.#agent
     const about = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, scheduling: 'lifo' as const }
-    this.#agent = this.#access.server.protocol === 'https:' ? new HttpsAgent({ ...about, ...tls }) : new Agent(about)
+    const isHttps = this.#access.server.protocol === 'https:'
+    this.#agent = isHttps ? new builtins.https.Agent({ ...about, ...tls }) : new builtins.http.Agent(about)
     this.#agentTls = tls
     if (old !== undefined)
       for (const sockets of Object.values(old.freeSockets)) for (const each of sockets ?? []) each.destroy()
@@ -159,16 +165,17 @@ export interface ApiStatus {
   readonly details?: { readonly retryAfterSeconds?: number }
 }
 
-function parseStatus(text: string): ApiStatus {
+function parseStatus(octets: Buffer): ApiStatus {
   try {
-    const status: unknown = JSON.parse(text)
+    if (isEnveloped(octets)) return readEnvelope(octets, STATUS) as ApiStatus
+    const status: unknown = JSON.parse(octets.toString('utf8'))
     return typeof status === 'object' && status !== null ? (status as ApiStatus) : {}
   } catch {
     return {}
   }
 }
 
-async function readBounded(response: IncomingMessage): Promise<string> {
+async function readBounded(response: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = []
   let size = 0
   try {
@@ -180,7 +187,7 @@ async function readBounded(response: IncomingMessage): Promise<string> {
   } catch {
     // The status says what matters.
   }
-  return Buffer.concat(parts).toString('utf8')
+  return Buffer.concat(parts)
 }
 
 /** RFC 9110 section 10.2.3: seconds, or a date. */

@@ -9,7 +9,7 @@
  * Inputs are texts that never change, so before and after cost two small lists. Objects are held per namespace and service;
  * a slice may come before its service, and an object before its namespace.
  */
-import type { ObjectSink } from '../api/list-watch.ts'
+import type { AuditedSink } from '../api/list-audit.ts'
 import {
   nameOf,
   namespaceOf,
@@ -83,6 +83,25 @@ export interface ModelChanges {
   readonly triggered: readonly Triggered[]
 }
 
+/** Everything as it is at one moment. */
+export interface Snapshot {
+  services(): Iterable<{ readonly state: ServiceState; readonly inputs: ServiceInputs }>
+  /** Those that are served. */
+  namespaces(): Iterable<string>
+  pods(): Iterable<PodAddress>
+  clients(): Iterable<PodAddress>
+}
+
+/** An object as it is kept on disk. What its texts are like is told by SAVED_FORM. */
+export type SavedObject =
+  | readonly [kind: 'namespace', name: string]
+  | readonly [kind: 'service' | 'import', namespace: string, name: string, text: string]
+  | readonly [kind: 'slice', namespace: string, name: string, owner: string, isImported: 0 | 1, text: string]
+  | readonly [kind: 'pod', namespace: string, name: string, addresses: string, hostNetwork: 0 | 1]
+
+/** To be raised when the texts of objects change: what an older version kept is not read. */
+export const SAVED_FORM = 1
+
 export interface ModelOptions {
   /** Only these; empty for all. */
   readonly namespaces: readonly string[]
@@ -113,28 +132,31 @@ export class ClusterModel {
     this.#sliceFields = sliceFields
   }
 
-  /** Everything as it is; from now on changes are set aside for `takeChanges`. */
-  startTracking(): {
-    readonly services: readonly ServiceInputs[]
-    readonly states: readonly ServiceState[]
-    readonly namespaces: readonly string[]
-    readonly pods: readonly PodAddress[]
-    readonly clients: readonly PodAddress[]
-  } {
+  /**
+   * Everything as it is; from now on changes are set aside for `takeChanges`. What it gives is worked out while it is read, so that a
+   * large cluster isn't copied; it holds until `takeChanges` or `startTracking` is called.
+   */
+  startTracking(): Snapshot {
     this.#isTracking = true
     this.#before.clear()
     this.#changedNamespaces.clear()
     this.#changedPods.clear()
     this.#changedClients.clear()
     this.#triggered = []
-    const states = [...this.#states()]
-    const pods = [...this.#podAddresses.keys()].filter((address) => this.#isPodExposed(address))
+    const model = this
     return {
-      states,
-      services: states.map(inputsOf),
-      namespaces: [...this.#namespaces.values()].filter(({ isExposed }) => isExposed).map(({ name }) => name),
-      pods,
-      clients: pods.filter((address) => this.#isClient(address)),
+      *services() {
+        for (const state of model.#states()) yield { state, inputs: model.#before.get(state) ?? inputsOf(state) }
+      },
+      *namespaces() {
+        for (const { name, isExposed } of model.#namespaces.values()) if (isExposed) yield name
+      },
+      *pods() {
+        for (const address of model.#podAddresses.keys()) if (model.#isPodExposed(address)) yield address
+      },
+      *clients() {
+        for (const address of this.pods()) if (model.#isClient(address)) yield address
+      },
     }
   }
 
@@ -157,13 +179,57 @@ export class ClusterModel {
     return changes
   }
 
+  /** Everything, for keeping it on disk. Objects may change while it is read: each is as it was when it was read. */
+  *saved(): Generator<SavedObject> {
+    for (const { name, isExposed } of this.#namespaces.values()) if (isExposed) yield ['namespace', name]
+    for (const { namespace, name, imported, text } of this.#states()) {
+      if (text !== '') yield [imported ? 'import' : 'service', namespace.name, name, text]
+    }
+    for (const { key, owner, text } of this.#slices.values()) {
+      yield ['slice', ...splitKey(key), owner.name, owner.imported ? 1 : 0, text]
+    }
+    for (const [key, { addresses, hostNetwork }] of this.#pods) {
+      yield ['pod', ...splitKey(key), addresses, hostNetwork ? 1 : 0]
+    }
+  }
+
+  /**
+   * Takes an object that was kept on disk, unless it is known already: from the API, which knows better. Objects that the next whole list
+   * of their kind doesn't name are gone with it.
+   */
+  restore(saved: SavedObject): void {
+    const [kind, namespace] = saved
+    if (!this.#isWanted(namespace)) return
+    switch (kind) {
+      case 'namespace': {
+        if (this.#namespaces.get(namespace)?.isExposed !== true) this.#expose(this.#namespace(namespace), true)
+        break
+      }
+      case 'service':
+      case 'import': {
+        const state = this.#service(namespace, saved[2], kind === 'import')
+        if (state.text === '') this.#setService(state, saved[3])
+        break
+      }
+      case 'slice': {
+        const key = `${namespace}/${saved[2]}`
+        if (!this.#slices.has(key)) this.#addSlice(key, this.#service(namespace, saved[3], saved[4] === 1), saved[5], 0)
+        break
+      }
+      default: {
+        const key = `${namespace}/${saved[2]}`
+        if (!this.#pods.has(key)) this.#setPod(key, namespace, saved[3], saved[4] === 1, 0)
+      }
+    }
+  }
+
   get counts(): Readonly<Record<'namespaces' | 'services' | 'slices' | 'pods', number>> {
     let services = 0
     for (const { text, imported } of this.#states()) if (text !== '' && !imported) services++
     return { namespaces: this.#namespaces.size, services, slices: this.#slices.size, pods: this.#pods.size }
   }
 
-  namespaceSink(): ObjectSink {
+  namespaceSink(): AuditedSink {
     let list = 0
     return {
       beginList: () => {
@@ -186,18 +252,32 @@ export class ClusterModel {
           if (namespace.isExposed && namespace.seen !== list) this.#expose(namespace, false)
         }
       },
+      beginAudit: () => {
+        list++
+      },
+      isKnown: (raw) => {
+        const name = nameOf(raw as RawObject)
+        if (name === '' || !this.#isWanted(name)) return true
+        const namespace = this.#namespaces.get(name)
+        if (namespace !== undefined) namespace.seen = list
+        return namespace?.isExposed === true
+      },
+      unlisted: () =>
+        [...this.#namespaces.values()]
+          .filter(({ isExposed, seen }) => isExposed && seen !== list)
+          .map(({ name }) => asObject('', name)),
     }
   }
 
-  serviceSink(): ObjectSink {
+  serviceSink(): AuditedSink {
     return this.#serviceSink(false, trimService)
   }
 
-  serviceImportSink(): ObjectSink {
+  serviceImportSink(): AuditedSink {
     return this.#serviceSink(true, trimServiceImport)
   }
 
-  #serviceSink(imported: boolean, trim: (object: RawObject) => string): ObjectSink {
+  #serviceSink(imported: boolean, trim: (object: RawObject) => string): AuditedSink {
     let list = 0
     const find = (object: RawObject): ServiceState | undefined => {
       const namespace = this.#namespaces.get(namespaceOf(object))
@@ -223,10 +303,24 @@ export class ClusterModel {
           if (state.imported === imported && state.text !== '' && state.seen !== list) this.#setService(state, '')
         }
       },
+      beginAudit: () => {
+        list++
+      },
+      isKnown: (raw) => {
+        const object = raw as RawObject
+        if (!this.#isWanted(namespaceOf(object)) || nameOf(object) === '') return true
+        const state = find(object)
+        if (state !== undefined) state.seen = list
+        return state?.text === trim(object)
+      },
+      unlisted: () =>
+        [...this.#states()]
+          .filter((state) => state.imported === imported && state.text !== '' && state.seen !== list)
+          .map(({ namespace, name }) => asObject(namespace.name, name)),
     }
   }
 
-  sliceSink(): ObjectSink {
+  sliceSink(): AuditedSink {
     let list = 0
     let isListing = false
     return {
@@ -248,10 +342,25 @@ export class ClusterModel {
         isListing = false
         for (const slice of [...this.#slices.values()]) if (slice.seen !== list) this.#removeSlice(slice)
       },
+      beginAudit: () => {
+        list++
+      },
+      isKnown: (raw) => {
+        const object = raw as RawObject
+        if (!this.#isWanted(namespaceOf(object))) return true
+        const slice = this.#slices.get(keyOf(object))
+        if (slice !== undefined) slice.seen = list
+        const { service, imported, text } = trimSlice(object, this.#sliceFields)
+        const name = imported !== '' ? imported : service
+        if (slice === undefined || name === '') return slice === undefined && name === ''
+        return slice.text === text && slice.owner.name === name && slice.owner.imported === (imported !== '')
+      },
+      unlisted: () =>
+        [...this.#slices.values()].filter(({ seen }) => seen !== list).map(({ key }) => asObject(...splitKey(key))),
     }
   }
 
-  podSink(): ObjectSink {
+  podSink(): AuditedSink {
     let list = 0
     return {
       beginList: () => {
@@ -273,16 +382,26 @@ export class ClusterModel {
           known.seen = list
           return
         }
-        // The new addresses first: one that stays is not taken away in between.
-        const { hostNetwork } = pod
-        this.#pods.set(key, { namespace, addresses, hostNetwork, seen: list })
-        for (const address of pod.addresses) this.#countPodAddress(namespace, address, hostNetwork, 1)
-        if (known !== undefined) this.#forgetPod(known)
+        this.#setPod(key, namespace, addresses, pod.hostNetwork, list)
       },
       remove: (raw) => this.#removePod(keyOf(raw as RawObject)),
       endList: () => {
         for (const [key, pod] of [...this.#pods]) if (pod.seen !== list) this.#removePod(key)
       },
+      beginAudit: () => {
+        list++
+      },
+      isKnown: (raw) => {
+        const object = raw as RawObject
+        if (!this.#isWanted(namespaceOf(object))) return true
+        const known = this.#pods.get(keyOf(object))
+        if (known !== undefined) known.seen = list
+        const pod = trimPod(object)
+        if (pod === undefined || pod.addresses.length === 0) return known === undefined
+        return known?.addresses === pod.addresses.join() && known.hostNetwork === pod.hostNetwork
+      },
+      unlisted: () =>
+        [...this.#pods].filter(([, { seen }]) => seen !== list).map(([key]) => asObject(...splitKey(key))),
     }
   }
 
@@ -361,14 +480,18 @@ export class ClusterModel {
       this.#slices.set(key, slice)
     } else {
       if (known !== undefined) this.#removeSlice(known)
-      this.#touch(owner)
-      const slice = { key, owner, text, seen: list }
-      owner.slices = [...owner.slices, slice].sort((a, b) => (a.key < b.key ? -1 : 1))
-      this.#slices.set(key, slice)
+      this.#addSlice(key, owner, text, list)
     }
     if (isEvent && this.#isTracking && !Number.isNaN(triggeredAtMs)) {
       this.#triggered.push({ state: owner, atMs: triggeredAtMs })
     }
+  }
+
+  #addSlice(key: string, owner: ServiceState, text: string, seen: number): void {
+    this.#touch(owner)
+    const slice = { key, owner, text, seen }
+    owner.slices = [...owner.slices, slice].sort((a, b) => (a.key < b.key ? -1 : 1))
+    this.#slices.set(key, slice)
   }
 
   #removeSlice(slice: SliceState): void {
@@ -377,6 +500,14 @@ export class ClusterModel {
     this.#slices.delete(key)
     owner.slices = owner.slices.filter((each) => each !== slice)
     this.#dropEmpty(owner)
+  }
+
+  #setPod(key: string, namespace: string, addresses: string, hostNetwork: boolean, seen: number): void {
+    const known = this.#pods.get(key)
+    this.#pods.set(key, { namespace, addresses, hostNetwork, seen })
+    // The new addresses first: one that stays is not taken away in between.
+    for (const address of addresses.split(',')) this.#countPodAddress(namespace, address, hostNetwork, 1)
+    if (known !== undefined) this.#forgetPod(known)
   }
 
   #removePod(key: string): void {
@@ -458,4 +589,14 @@ export function inputsOf({ namespace, name, imported, text, slices }: ServiceSta
 /** Objects of a kind by namespace and name. */
 function keyOf(object: RawObject): string {
   return `${namespaceOf(object)}/${nameOf(object)}`
+}
+
+function splitKey(key: string): [namespace: string, name: string] {
+  const slash = key.indexOf('/')
+  return [key.slice(0, slash), key.slice(slash + 1)]
+}
+
+/** What `remove` needs of an object. */
+function asObject(namespace: string, name: string): RawObject {
+  return { metadata: { namespace, name } }
 }

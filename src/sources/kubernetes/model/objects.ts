@@ -68,7 +68,7 @@ export function namespaceOf(object: RawObject): string {
 
 /** An object that is being deleted. */
 export function isTerminating(object: RawObject): boolean {
-  return text(object.metadata?.deletionTimestamp) !== ''
+  return (object.metadata?.deletionTimestamp ?? undefined) !== undefined
 }
 
 /** Service as text. */

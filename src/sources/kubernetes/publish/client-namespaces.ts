@@ -6,13 +6,15 @@
 import { textToName } from '../../../wire/name.ts'
 import type { ZonePublisher } from '../../../zone/zone-change.ts'
 import { clientLabel } from '../model/client-label.ts'
-import type { ModelChanges, PodAddress } from '../model/cluster-model.ts'
+import type { ModelChanges, PodAddress, Snapshot } from '../model/cluster-model.ts'
 import { TYPE_TXT } from '../model/relative-records.ts'
-import type { ClusterView, Snapshot } from './cluster-view.ts'
+import type { ClusterView } from './cluster-view.ts'
 
 const TTL_SECONDS = 0
 
 export class ClientNamespaces implements ClusterView {
+  /** An address may be another pod's since. */
+  readonly freshOnly = true
   readonly #publisher: ZonePublisher
   /** By label of the address; nearly all have one namespace. */
   readonly #namespaces = new Map<string, readonly string[]>()
@@ -21,9 +23,9 @@ export class ClientNamespaces implements ClusterView {
     this.#publisher = publisher
   }
 
-  async replaceAll({ clients }: Snapshot): Promise<void> {
+  async replaceAll(snapshot: Snapshot): Promise<void> {
     this.#namespaces.clear()
-    for (const client of clients) this.#note(client, true)
+    for (const client of snapshot.clients()) this.#note(client, true)
     const transaction = this.#publisher.zone('.', 'flat').replace()
     try {
       for (const [label, namespaces] of this.#namespaces) {

@@ -6,7 +6,13 @@
  *   other zones         names of addresses (PTR), each in the longest zone that holds it
  */
 import type { ZonePublisher } from '../../../zone/zone-change.ts'
-import { inputsOf, type ModelChanges, type PodAddress, type ServiceState } from '../model/cluster-model.ts'
+import {
+  inputsOf,
+  type ModelChanges,
+  type PodAddress,
+  type ServiceState,
+  type Snapshot,
+} from '../model/cluster-model.ts'
 import { podLabel } from '../model/pod-label.ts'
 import {
   packAddress,
@@ -27,8 +33,9 @@ import {
   servicePointers,
   serviceRecords,
 } from '../model/service-names.ts'
+import { STALE_OWNER, STALE_RDATA } from '../model/stale-mark.ts'
 import { AddressIndex } from './address-index.ts'
-import type { ClusterView, Snapshot } from './cluster-view.ts'
+import type { ClusterView, Edition } from './cluster-view.ts'
 import { reverseOwner } from './reverse-name.ts'
 import { isAtOrBelow, isReverseZone } from './reverse-zone.ts'
 import { TimeSlice } from './time-slice.ts'
@@ -59,6 +66,8 @@ export class ClusterZones implements ClusterView {
   readonly #multicluster: readonly WrittenZone[]
   readonly #all: readonly WrittenZone[]
   readonly #index = new AddressIndex()
+  /** The zones have the mark. */
+  #isStale = false
   /** Of the apex: name servers and their addresses as they were published. */
   #servers = new RelativeRecords()
 
@@ -81,7 +90,7 @@ export class ClusterZones implements ClusterView {
     this.#multicluster = forward.filter(([apex]) => isImport(apex)).map(([, zone]) => zone)
   }
 
-  async replaceAll({ services, states, namespaces, pods }: Snapshot, serial: number): Promise<void> {
+  async replaceAll(snapshot: Snapshot, edition: Edition): Promise<void> {
     const slice = new TimeSlice()
     const { rules } = this.#options
     for (const zone of this.#all) zone.replace()
@@ -89,14 +98,14 @@ export class ClusterZones implements ClusterView {
       this.#index.clear()
       /** Addresses that more than one service has: their names are put together in the end. */
       const shared = new Set<string>()
-      for (const [i, inputs] of services.entries()) {
+      for (const { state, inputs } of snapshot.services()) {
         const open = openService(inputs, rules)
         for (const rrset of serviceRecords(open, rules)) {
           await this.#putAll(this.#zonesFor(inputs), rrset.owner, rrset.type, rrset.rdatas)
         }
         const pointers = servicePointers(open, rules)
         for (const address of addressesOf(pointers)) {
-          if (!this.#index.add(address, states[i]!)) shared.add(address)
+          if (!this.#index.add(address, state)) shared.add(address)
           else await this.#putPointer(address, namesOf(address, [pointers]))
         }
         await slice.pause()
@@ -104,18 +113,20 @@ export class ClusterZones implements ClusterView {
       const known = new Map<ServiceState, Pointers>()
       for (const address of shared) await this.#putPointer(address, this.#namesAt(address, known))
       for (const rrset of this.#fixedRecords()) await this.#putNames(rrset.owner, rrset.type, rrset.rdatas)
-      for (const namespace of namespaces) await this.#putNamespace(namespace, true)
-      for (const pod of pods) await this.#putPod(pod, true)
+      for (const namespace of snapshot.namespaces()) await this.#putNamespace(namespace, true)
+      for (const pod of snapshot.pods()) await this.#putPod(pod, true)
       this.#servers = new RelativeRecords()
       await this.#putServers()
-      await this.#commit(serial)
+      this.#isStale = false
+      this.#putStale(edition)
+      await this.#commit(edition)
     } catch (error) {
       this.#abort()
       throw error
     }
   }
 
-  async apply({ services, namespaces, pods }: ModelChanges, serial: number): Promise<void> {
+  async apply({ services, namespaces, pods }: ModelChanges, edition: Edition): Promise<void> {
     try {
       const slice = new TimeSlice()
       const { rules } = this.#options
@@ -137,7 +148,8 @@ export class ClusterZones implements ClusterView {
       for (const [namespace, isThere] of namespaces) await this.#putNamespace(namespace, isThere)
       for (const [pod, isThere] of pods) await this.#putPod(pod, isThere)
       await this.#putServers()
-      await this.#commit(serial)
+      this.#putStale(edition)
+      await this.#commit(edition)
     } catch (error) {
       this.#abort()
       throw error
@@ -248,7 +260,13 @@ export class ClusterZones implements ClusterView {
     return wait
   }
 
-  async #commit(serial: number): Promise<void> {
+  #putStale({ isStale }: Edition): void {
+    if (isStale === this.#isStale) return
+    this.#isStale = isStale
+    for (const zone of this.#all) void zone.put(STALE_OWNER, TYPE_TXT, isStale ? STALE_RDATA : [])
+  }
+
+  async #commit({ serial }: Edition): Promise<void> {
     await Promise.all(this.#all.map((zone) => zone.commit(serial)))
   }
 

@@ -1,6 +1,6 @@
 /** The zones of the `k8s_external` plugin in the record store, kept equal to the cluster's external addresses. */
 import type { ZonePublisher } from '../../../zone/zone-change.ts'
-import { inputsOf, type ModelChanges, type ServiceState } from '../model/cluster-model.ts'
+import { inputsOf, type ModelChanges, type ServiceState, type Snapshot } from '../model/cluster-model.ts'
 import { externalAddresses, externalRecords } from '../model/external-names.ts'
 import { readService, readSlice } from '../model/objects.ts'
 import {
@@ -11,10 +11,12 @@ import {
   TYPE_AAAA,
   TYPE_NS,
   TYPE_PTR,
+  TYPE_TXT,
 } from '../model/relative-records.ts'
 import { keepName, type ServiceInputs } from '../model/service-names.ts'
+import { STALE_OWNER, STALE_RDATA } from '../model/stale-mark.ts'
 import { AddressIndex } from './address-index.ts'
-import type { ClusterView, Snapshot } from './cluster-view.ts'
+import type { ClusterView, Edition } from './cluster-view.ts'
 import { reverseOwner } from './reverse-name.ts'
 import { isReverseZone } from './reverse-zone.ts'
 import { TimeSlice } from './time-slice.ts'
@@ -43,6 +45,8 @@ export class ExternalZones implements ClusterView {
   /** Services that this server is an endpoint of. */
   readonly #own = new Set<ServiceState>()
   readonly #server: string
+  /** The zones have the mark. */
+  #isStale = false
   #servers = new RelativeRecords()
 
   constructor(options: ExternalZonesOptions, publisher: ZonePublisher) {
@@ -65,7 +69,7 @@ export class ExternalZones implements ClusterView {
     this.#local = new Set(options.localAddresses.map(packAddress).filter((each) => each !== undefined))
   }
 
-  async replaceAll({ services, states, namespaces }: Snapshot, serial: number): Promise<void> {
+  async replaceAll(snapshot: Snapshot, edition: Edition): Promise<void> {
     const slice = new TimeSlice()
     for (const zone of this.#all) zone.replace()
     try {
@@ -73,30 +77,34 @@ export class ExternalZones implements ClusterView {
       this.#own.clear()
       this.#servers = new RelativeRecords()
       const addresses = new Set<string>()
-      for (const [i, inputs] of services.entries()) {
-        for (const { owner, type, rdatas } of externalRecords(inputs, this.#options)) this.#put(owner, type, rdatas)
-        this.#follow(states[i]!, NO_ADDRESSES, externalAddresses(inputs), addresses)
-        this.#noteOwn(states[i]!, inputs)
+      for (const { state, inputs } of snapshot.services()) {
+        for (const { owner, type, rdatas } of externalRecords(inputs, this.#options)) {
+          await this.#put(owner, type, rdatas)
+        }
+        this.#follow(state, NO_ADDRESSES, externalAddresses(inputs), addresses)
+        this.#noteOwn(state, inputs)
         await slice.pause()
       }
       for (const address of addresses) this.#putPointer(address)
-      for (const namespace of namespaces) this.#putNamespace(namespace, true)
+      for (const namespace of snapshot.namespaces()) this.#putNamespace(namespace, true)
       this.#putServers()
-      await this.#commit(serial)
+      this.#isStale = false
+      this.#putStale(edition)
+      await this.#commit(edition)
     } catch (error) {
       this.#abort()
       throw error
     }
   }
 
-  async apply({ services, namespaces }: ModelChanges, serial: number): Promise<void> {
+  async apply({ services, namespaces }: ModelChanges, edition: Edition): Promise<void> {
     try {
       const slice = new TimeSlice()
       const addresses = new Set<string>()
       for (const { state, before, after } of services) {
         const old = externalRecords(before, this.#options)
         for (const { owner, type, rdatas } of externalRecords(after, this.#options).changesSince(old)) {
-          this.#put(owner, type, rdatas)
+          await this.#put(owner, type, rdatas)
         }
         this.#follow(state, externalAddresses(before), externalAddresses(after), addresses)
         this.#noteOwn(state, after)
@@ -105,17 +113,20 @@ export class ExternalZones implements ClusterView {
       for (const address of addresses) this.#putPointer(address)
       for (const [namespace, isThere] of namespaces) this.#putNamespace(namespace, isThere)
       this.#putServers()
-      await this.#commit(serial)
+      this.#putStale(edition)
+      await this.#commit(edition)
     } catch (error) {
       this.#abort()
       throw error
     }
   }
 
-  #put(owner: string, type: number, rdatas: readonly string[]): void {
+  #put(owner: string, type: number, rdatas: readonly string[]): Promise<void> | undefined {
     const { ttlSeconds, clusterTtlSeconds } = this.#options
     const ttl = type === TYPE_A || type === TYPE_AAAA ? ttlSeconds : clusterTtlSeconds
-    for (const zone of this.#forward) void zone.put(owner, type, rdatas, ttl)
+    let wait: Promise<void> | undefined
+    for (const zone of this.#forward) wait = zone.put(owner, type, rdatas, ttl) ?? wait
+    return wait
   }
 
   #follow(state: ServiceState, before: ReadonlySet<string>, after: ReadonlySet<string>, addresses: Set<string>): void {
@@ -179,7 +190,13 @@ export class ExternalZones implements ClusterView {
     this.#servers = servers
   }
 
-  async #commit(serial: number): Promise<void> {
+  #putStale({ isStale }: Edition): void {
+    if (isStale === this.#isStale) return
+    this.#isStale = isStale
+    for (const zone of this.#all) void zone.put(STALE_OWNER, TYPE_TXT, isStale ? STALE_RDATA : [])
+  }
+
+  async #commit({ serial }: Edition): Promise<void> {
     await Promise.all(this.#all.map((zone) => zone.commit(serial)))
   }
 

@@ -1,0 +1,2 @@
+FROM localhost/shoal-e2e-tools
+CMD ["nginx", "-g", "daemon off;"]
