@@ -118,7 +118,8 @@ export function readMessage(octets: Buffer, at: number, end: number, schema: Sch
     if ((reader.wireType === LENGTH) !== isLength)
       throw new ProtobufError(`${field.name} has wire type ${reader.wireType}`)
     if (field.kind === 'map') {
-      const map = (message[field.name] ??= {}) as Record<string, string>
+      message[field.name] ??= {}
+      const map = message[field.name] as Record<string, string>
       readEntry(octets, reader.valueAt, reader.valueEnd, field.keys, map)
       continue
     }
