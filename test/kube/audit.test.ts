@@ -49,9 +49,10 @@ test('lost events: put right by the next audit, and counted', async () => {
   )
   // What is heard goes on at once, and shows the watch that the list's version has passed.
   let version = 20
+  const writes: Promise<unknown>[] = []
   const tick = setInterval(() => {
-    void cluster.put(web(`heard-${version}`, version), webSlice(`heard-${version}`, version))
-    void cluster.put(pod(`${NAMESPACE}/heard-${version}`, [`10.244.11.${version}`]))
+    writes.push(cluster.put(web(`heard-${version}`, version), webSlice(`heard-${version}`, version)))
+    writes.push(cluster.put(pod(`${NAMESPACE}/heard-${version}`, [`10.244.11.${version}`])))
     version++
   }, 300)
   try {
@@ -64,6 +65,7 @@ test('lost events: put right by the next audit, and counted', async () => {
     await plugin.askUntil(`10-244-11-2.${NAMESPACE}.pod.cluster.local`, 'A', /^3 /, 20_000)
   } finally {
     clearInterval(tick)
+    await Promise.all(writes)
   }
   const metrics = await plugin.chain.registry.metrics()
   const repairs = (resource: string): number =>
