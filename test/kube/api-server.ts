@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { encodeEvent, encodeList, encodeObject, envelope, hasProtobuf } from './encode-protobuf.ts'
 
 export interface KubeObject {
   readonly metadata: {
@@ -25,6 +26,7 @@ interface Event {
 
 interface Watch {
   readonly resource: string
+  readonly isProtobuf: boolean
   readonly matches: (object: KubeObject) => boolean
   readonly response: ServerResponse
   readonly from: number
@@ -40,21 +42,27 @@ const RESOURCES: ReadonlyMap<string, string> = new Map([
 ])
 
 const BODY_SIZE_MAX = 4 << 20
+const PROTOBUF = 'application/vnd.kubernetes.protobuf'
 
 export interface ApiServerOptions {
   /** Between bookmarks. */
   readonly bookmarkMs?: number
   /** Requests must bring it. */
   readonly token?: string
+  /** Objects come as JSON, whatever is asked for. */
+  readonly jsonOnly?: boolean
 }
 
 export class ApiServer {
   /** Requests answered so far, as `GET /api/v1/services watch`. */
   readonly requests: string[] = []
   #token: string | undefined
+  readonly #jsonOnly: boolean
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #objects = new Map<string, Map<string, KubeObject>>([...RESOURCES.keys()].map((path) => [path, new Map()]))
+  #pageCount = 0
+  readonly #encoded = new WeakMap<KubeObject, Buffer>()
   readonly #pages = new Map<string, { readonly version: number; readonly rest: readonly KubeObject[] }>()
   #version = 100
   #events: Event[] = []
@@ -62,8 +70,9 @@ export class ApiServer {
   readonly #watches = new Set<Watch>()
   readonly #bookmarks: NodeJS.Timeout
 
-  private constructor({ bookmarkMs = 1000, token }: ApiServerOptions) {
+  private constructor({ bookmarkMs = 1000, token, jsonOnly = false }: ApiServerOptions) {
     this.#token = token
+    this.#jsonOnly = jsonOnly
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error))
     })
@@ -101,7 +110,9 @@ export class ApiServer {
       const { metadata } = object
       const resourceVersion = String(++this.#version)
       const shown = { ...object, metadata: { ...metadata, resourceVersion } }
-      this.#objects.get(paths.get(object['kind'] as string)!)!.set(keyOf(metadata.namespace, metadata.name), shown)
+      const kind = object['kind'] as string
+      this.#objects.get(paths.get(kind)!)!.set(keyOf(metadata.namespace, metadata.name), shown)
+      if (hasProtobuf(kind)) this.#encode(shown, kind)
     }
   }
 
@@ -164,49 +175,68 @@ export class ApiServer {
         const object = this.#objects.get(path.resource)!.get(keyOf(path.namespace, path.name))
         if (object === undefined) sendStatus(response, 404, 'NotFound')
         else sendJson(response, 200, object)
-      } else if (isWatch) this.#watch(path.resource, url.searchParams, response)
-      else this.#list(path.resource, url.searchParams, response)
+        return
+      }
+      const isProtobuf =
+        !this.#jsonOnly &&
+        request.headers.accept?.startsWith(PROTOBUF) === true &&
+        hasProtobuf(RESOURCES.get(path.resource)!)
+      if (isWatch) this.#watch(path, url.searchParams, isProtobuf, response)
+      else this.#list(path, url.searchParams, isProtobuf, response)
       return
     }
     await this.#write(request, path, response)
   }
 
-  #list(resource: string, search: URLSearchParams, response: ServerResponse): void {
+  #list({ resource, namespace }: Path, search: URLSearchParams, isProtobuf: boolean, response: ServerResponse): void {
     const token = search.get('continue') ?? ''
     const page = this.#pages.get(token)
     if (token !== '' && page === undefined) {
       sendStatus(response, 410, 'Expired', 'The provided continue parameter is too old')
       return
     }
-    const matches = selectorOf(search)
-    const all = [...this.#objects.get(resource)!.entries()]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, object]) => object)
-    const rest = page?.rest ?? all.filter(matches)
+    this.#pages.delete(token)
+    const rest = page?.rest ?? this.#select(resource, selectorOf(search, namespace))
     const version = page?.version ?? this.#version
     const limit = Number(search.get('limit') ?? 0) || rest.length
     const left = rest.slice(limit)
-    const next = left.length === 0 ? undefined : `page-${version}-${this.#pages.size}-${left.length}`
+    const next = left.length === 0 ? undefined : `page-${version}-${this.#pageCount++}`
     if (next !== undefined) this.#pages.set(next, { version, rest: left })
-    sendJson(response, 200, {
-      kind: `${RESOURCES.get(resource)}List`,
-      apiVersion: 'v1',
-      metadata: { resourceVersion: String(version), ...(next === undefined ? {} : { continue: next }) },
-      items: rest.slice(0, limit),
-    })
+    const kind = RESOURCES.get(resource)!
+    const metadata = { resourceVersion: String(version), ...(next === undefined ? {} : { continue: next }) }
+    const items = rest.slice(0, limit)
+    if (isProtobuf) {
+      response.writeHead(200, { 'content-type': PROTOBUF })
+      const encoded = items.map((item) => this.#encode(item, kind))
+      response.end(envelope(`${kind}List`, encodeList(metadata, encoded)))
+    } else sendJson(response, 200, { kind: `${kind}List`, apiVersion: 'v1', metadata, items })
   }
 
-  #watch(resource: string, search: URLSearchParams, response: ServerResponse): void {
+  #encode(object: KubeObject, kind: string): Buffer {
+    const known = this.#encoded.get(object)
+    if (known !== undefined) return known
+    const encoded = encodeObject({ ...object, kind })!
+    this.#encoded.set(object, encoded)
+    return encoded
+  }
+
+  #select(resource: string, matches: (object: KubeObject) => boolean): readonly KubeObject[] {
+    return [...this.#objects.get(resource)!]
+      .filter(([, object]) => matches(object))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, object]) => object)
+  }
+
+  #watch({ resource, namespace }: Path, search: URLSearchParams, isProtobuf: boolean, response: ServerResponse): void {
     const from = Number(search.get('resourceVersion'))
-    response.writeHead(200, { 'content-type': 'application/json' })
+    response.writeHead(200, { 'content-type': isProtobuf ? `${PROTOBUF};stream=watch` : 'application/json' })
     response.flushHeaders()
     if (from < this.#compacted) {
-      response.end(
-        `${JSON.stringify({ type: 'ERROR', object: status(410, 'Expired', `too old resource version: ${from}`) })}\n`,
-      )
+      const expired = status(410, 'Expired', `too old resource version: ${from}`)
+      response.end(eventOctets('ERROR', expired, isProtobuf))
       return
     }
-    const watch = { resource, matches: selectorOf(search), response, from }
+    const watch = { resource, isProtobuf, matches: selectorOf(search, namespace), response, from }
     this.#watches.add(watch)
     response.on('close', () => this.#watches.delete(watch))
     const seconds = Number(search.get('timeoutSeconds') ?? 0)
@@ -255,22 +285,27 @@ export class ApiServer {
   }
 
   #sendBookmarks(): void {
-    for (const { resource, response, from } of this.#watches) {
+    for (const { resource, isProtobuf, response, from } of this.#watches) {
       // A watch from a version that is still to come hears nothing, not even this.
       if (from > this.#version) continue
       const object = { kind: RESOURCES.get(resource), metadata: { resourceVersion: String(this.#version) } }
-      response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`)
+      response.write(eventOctets('BOOKMARK', object, isProtobuf))
     }
   }
 }
 
-function sendEvent({ resource, matches, response, from }: Watch, event: Event): void {
+function eventOctets(type: string, object: object, isProtobuf: boolean): string | Buffer {
+  return isProtobuf ? encodeEvent(type, object) : `${JSON.stringify({ type, object })}\n`
+}
+
+function sendEvent({ resource, isProtobuf, matches, response, from }: Watch, event: Event): void {
   if (event.resource !== resource || event.version <= from) return
   const was = event.before !== undefined && matches(event.before)
   const is = event.after !== undefined && matches(event.after)
   if (!was && !is) return
   const type = !was ? 'ADDED' : is ? 'MODIFIED' : 'DELETED'
-  response.write(`${JSON.stringify({ type, object: is ? event.after : { ...event.before } })}\n`)
+  const object = { ...(is ? event.after : event.before), kind: RESOURCES.get(resource) }
+  response.write(eventOctets(type, object, isProtobuf))
 }
 
 interface Path {
@@ -297,10 +332,11 @@ function keyOf(namespace: string | undefined, name: string): string {
   return `${namespace ?? ''}/${name}`
 }
 
-function selectorOf(search: URLSearchParams): (object: KubeObject) => boolean {
+function selectorOf(search: URLSearchParams, namespace: string | undefined): (object: KubeObject) => boolean {
   const labels = (search.get('labelSelector') ?? '').split(/,(?![^(]*\))/).filter(Boolean)
   const fields = (search.get('fieldSelector') ?? '').split(',').filter(Boolean)
   return ({ metadata, status: state }) => {
+    if (namespace !== undefined && metadata.namespace !== namespace) return false
     const given = metadata.labels ?? {}
     const phase = (state as { readonly phase?: string } | undefined)?.phase
     return (

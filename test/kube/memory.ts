@@ -22,6 +22,7 @@ const KIB_PER_MIB = 1024
 const QUIET_MS = 5000
 const WAIT_MS_MAX = 240_000
 const LOOK_MS = 50
+const TICKS_PER_SECOND = 100
 
 const { values } = parseArgs({
   options: {
@@ -55,23 +56,27 @@ try {
   // Looking more often would make a log line each time.
   while (!(await isReady(server))) await delay(LOOK_MS)
   const readySeconds = (performance.now() - startedAt) / 1000
+  const readyCpu = cpuSeconds(server.pid)
   const answers = await askAll(server)
   const startPeak = statusOf(server.pid, 'VmHWM')
   await delay(QUIET_MS)
   const steady = memoryOf(server.pid)
-  const relists: { readonly seconds: number; readonly peak: number; readonly after: number }[] = []
+  const relists: { readonly seconds: number; readonly cpu: number; readonly peak: number; readonly after: number }[] =
+    []
   for (let i = 0; i < Number(values.relists); i++) relists.push(await relist(server))
   const last = memoryOf(server.pid)
   const figures = {
     size,
     readySeconds: round(readySeconds),
+    readyCpuSeconds: round(readyCpu),
     answers,
     startPeakMiB: mib(startPeak),
     steadyRssMiB: mib(steady.rss),
     steadyPssMiB: mib(steady.pss),
     steadyByKind: steady.kinds,
-    relists: relists.map(({ seconds, peak, after }) => ({
+    relists: relists.map(({ seconds, cpu, peak, after }) => ({
       seconds: round(seconds),
+      cpuSeconds: round(cpu),
       peakMiB: mib(peak),
       afterMiB: mib(after),
     })),
@@ -122,11 +127,15 @@ async function isReady({ ports, exitCode }: TestServer): Promise<boolean> {
 }
 
 /** Everything is listed once more. */
-async function relist({ pid, ports }: TestServer): Promise<{ seconds: number; peak: number; after: number }> {
+async function relist({
+  pid,
+  ports,
+}: TestServer): Promise<{ seconds: number; cpu: number; peak: number; after: number }> {
   const before = await listRequests(ports[3]!)
   // The peak so far is forgotten.
   writeFileSync(`/proc/${pid}/clear_refs`, '5')
   const from = performance.now()
+  const cpuFrom = cpuSeconds(pid)
   await ask({ kind: 'expire' })
   const resources = size.pods > 0 ? 4 : 3
   await until(
@@ -135,9 +144,10 @@ async function relist({ pid, ports }: TestServer): Promise<{ seconds: number; pe
     WAIT_MS_MAX,
   )
   const seconds = (performance.now() - from) / 1000
+  const cpu = cpuSeconds(pid) - cpuFrom
   const peak = statusOf(pid, 'VmHWM')
   await delay(QUIET_MS)
-  return { seconds, peak: Math.max(peak, statusOf(pid, 'VmHWM')), after: memoryOf(pid).rss }
+  return { seconds, cpu, peak: Math.max(peak, statusOf(pid, 'VmHWM')), after: memoryOf(pid).rss }
 }
 
 async function watches(): Promise<number> {
@@ -168,6 +178,12 @@ function memoryOf(pid: number): { rss: number; pss: number; kinds: Readonly<Reco
   const pss = Number(/^Pss:\s+(\d+)/m.exec(text)![1])
   const kinds = Object.fromEntries(['RssAnon', 'RssFile', 'RssShmem'].map((kind) => [kind, mib(statusOf(pid, kind))]))
   return { rss: statusOf(pid, 'VmRSS'), pss, kinds }
+}
+
+/** User and system time of all threads, which other work of the machine doesn't change. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
 function statusOf(pid: number, field: string): number {

@@ -113,12 +113,18 @@ export class TroubleProxy {
     }
     const send = this.#target.startsWith('https:') ? httpsRequest : httpRequest
     const { host: _host, ...given } = request.headers
-    const headers = { ...given, ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }) }
+    // Events that get lost are picked out as lines of JSON.
+    const accept = this.loses === undefined ? {} : { accept: 'application/json' }
+    const headers = {
+      ...given,
+      ...accept,
+      ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+    }
     const onward = send(
       new URL(url, this.#target),
       { method: request.method, headers, ...(this.#ca === undefined ? {} : { ca: this.#ca }) },
       (answer) => {
-        response.writeHead(answer.statusCode ?? 502, { 'content-type': 'application/json' })
+        response.writeHead(answer.statusCode ?? 502, { 'content-type': answer.headers['content-type'] })
         response.flushHeaders()
         this.#passBody(answer, response, url.includes('watch=true'))
       },
