@@ -16,6 +16,11 @@ interface Value {
   readonly labels: Readonly<Record<string, string | number>>
 }
 
+interface Series {
+  readonly labels: Value['labels']
+  readonly values: Value[]
+}
+
 const VARINT = 0
 const DOUBLE = 1
 const OCTETS = 2
@@ -43,8 +48,8 @@ function encodeFamily({ name, help, type: typeName, values }: Metric): Buffer {
   const parts = [text(1, name), text(2, help), number(3, type)]
   if (typeName === 'histogram' || typeName === 'summary') {
     const bound = typeName === 'histogram' ? 'le' : 'quantile'
-    for (const [labels, series] of bySeries(values as readonly Value[], bound)) {
-      parts.push(message(4, [...labelPairs(labels), message(field, distribution(name, bound, series))]))
+    for (const series of bySeries(values as readonly Value[], bound)) {
+      parts.push(message(4, [...labelPairs(series.labels), message(field, distribution(name, bound, series.values))]))
     }
   } else {
     for (const { labels, value } of values as readonly Value[]) {
@@ -55,8 +60,8 @@ function encodeFamily({ name, help, type: typeName, values }: Metric): Buffer {
 }
 
 /** The values of each label set without the bound. */
-function bySeries(values: readonly Value[], bound: string): Map<Value['labels'], Value[]> {
-  const series = new Map<string, { labels: Value['labels']; values: Value[] }>()
+function bySeries(values: readonly Value[], bound: string): Iterable<Series> {
+  const series = new Map<string, Series>()
   for (const value of values) {
     const { [bound]: _, ...labels } = value.labels
     const key = JSON.stringify(Object.entries(labels).sort())
@@ -64,7 +69,7 @@ function bySeries(values: readonly Value[], bound: string): Map<Value['labels'],
     if (found === undefined) series.set(key, { labels, values: [value] })
     else found.values.push(value)
   }
-  return new Map([...series.values()].map(({ labels, values }) => [labels, values]))
+  return series.values()
 }
 
 /** Histogram and Summary alike: 1 count, 2 sum, 3 a bucket (cumulative count, upper bound) or quantile (quantile, value). */

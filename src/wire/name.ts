@@ -358,3 +358,8 @@ export function isSubdomain(bytes: Uint8Array, at: number, parent: Uint8Array, p
   for (; surplus > 0; surplus--) from += bytes[from]! + 1
   return equalNames(bytes, from, parent, parentAt)
 }
+
+/** Whether a name is another one or lies below it. Both in presentation format, absolute, lower-case. */
+export function isAtOrBelow(name: string, parent: string): boolean {
+  return name === parent || parent === '.' || name.endsWith(`.${parent}`)
+}

@@ -69,15 +69,14 @@ export async function planBlock(
         : await plugin.front(options, { sourceId, block, log: createLogger(name), ...about })
     parts.push(part)
     if (part.data !== undefined) hasData = true
-    roles.push(roleOf(part, plugin.handle !== undefined, walkEnds))
+    const role = roleOf(part, plugin.handle !== undefined, walkEnds)
+    roles.push(role)
     if (walkEnds) continue
-    if (part.data !== undefined) steps.push({ plugin: name, sourceId, part, isData: true })
-    else if (plugin.handle !== undefined) {
-      steps.push({ plugin: name, sourceId, part, isData: false })
-      if (part.concerns === undefined) {
-        walkEnds = true
-        blockedBy.push(name)
-      }
+    if (role === 'setUp' || role === 'front') continue
+    steps.push({ plugin: name, sourceId, part, isData: role === 'memory' })
+    if (role === 'pool') {
+      walkEnds = true
+      blockedBy.push(name)
     }
   }
   return {

@@ -2,11 +2,11 @@
  * A kubectl that answers from files: `get` prints what was put for exactly that query, or nothing, as for an object that isn't
  * there. Other commands succeed. What was run is kept, with standard input.
  */
-import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
+import { attempt, type Ended } from '../support/command.ts'
 
 export const DEPLOY = join(import.meta.dirname, '../../deploy/kubernetes')
 
@@ -22,12 +22,6 @@ fi
 case "$*" in *'--filename -') echo '---' >> "$here/input"; cat >> "$here/input" ;; esac
 case "$*" in *'rollout status'*) [ ! -f "$here/not-ready" ] ;; esac
 `
-
-export interface Ended {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
 
 export class FakeCluster {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'shoal-deploy-'))
@@ -71,23 +65,7 @@ export function deployOffline(...args: string[]): Promise<Ended> {
 }
 
 export function runScript(command: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command[0]!, command.slice(1), {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 30_000,
-    })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text
-    })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text
-    })
-    child.once('error', reject)
-    child.once('close', (code) => resolve({ status: code ?? -1, stdout, stderr }))
-  })
+  return attempt(command, { env: { ...process.env, ...env }, timeoutMs: 30_000 })
 }
 
 /** Queries of deploy.sh and rollback.sh. */

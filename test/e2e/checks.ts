@@ -1,9 +1,9 @@
 /** What has to be true around each chapter of the walk-through. The keys are its headings, in its order. */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import { eventually } from '../support/command.ts'
 import { Client, type LoadResult, podsOf, statusesIn } from './client.ts'
 import { type Cluster, DNS_ADDRESS } from './cluster.ts'
-import { until } from './command.ts'
 import { IMAGES } from './images.ts'
 
 export interface Chapters {
@@ -36,7 +36,7 @@ export const CHECKS: Readonly<Record<string, (chapter: Chapters) => Promise<void
     await next()
     say(`deploy.sh, apply, and both pods ready: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
     await next()
-    await until('only Shoal is behind the Service', async () => {
+    await eventually('only Shoal is behind the Service', async () => {
       const slices = await cluster.kubectl([
         ...['get', 'endpointslices', '-n', 'kube-system', '-l', 'kubernetes.io/service-name=kube-dns'],
         ...['-o', 'jsonpath={range .items[*].endpoints[*]}{.targetRef.name}{"\\n"}{end}'],
@@ -98,14 +98,14 @@ export const CHECKS: Readonly<Record<string, (chapter: Chapters) => Promise<void
     await next()
     for (const { metadata } of before) {
       const log = ['logs', '-n', 'kube-system', metadata.name]
-      await until(
+      await eventually(
         `${metadata.name} has read the changed Corefile`,
         async () => (await cluster.kubectl(log)).includes('[INFO] Reloading complete') || undefined,
         120_000,
       )
       const line =
         /^\[INFO\] [0-9.]+:\d+ - \d+ "A IN nginx\.default\.svc\.cluster\.local\. udp \d+ false \d+" NOERROR /m
-      await until('queries are logged', async () => line.test(await cluster.kubectl(log)) || undefined)
+      await eventually('queries are logged', async () => line.test(await cluster.kubectl(log)) || undefined)
     }
     expectNothingLost('reload', await reloading.stop(), say)
     await checkContainers(cluster)
@@ -113,7 +113,7 @@ export const CHECKS: Readonly<Record<string, (chapter: Chapters) => Promise<void
 
     const restarting = await client.startLoad(QUERIES_PER_SECOND, QUESTIONS)
     await next()
-    await until('the former pods are gone', async () => {
+    await eventually('the former pods are gone', async () => {
       const text = await cluster.kubectl(['get', 'pods', '-n', 'kube-system', '-l', SELECTOR, '-o', 'name'])
       return before.every(({ metadata }) => !text.includes(metadata.name)) || undefined
     })
@@ -254,7 +254,7 @@ async function checkNodeLocal(cluster: Cluster, nginxAddress: string): Promise<v
   assert.deepEqual(await client.ask(at, 'wiki.corp.example'), ['198.51.100.80'])
   assert.equal(await client.rcode(at, 'later.default.svc.cluster.local'), 'NXDOMAIN')
   await cluster.kubectl(['create', 'service', 'clusterip', 'later', '--tcp=80', '--clusterip=10.96.77.77'])
-  await until(
+  await eventually(
     'a Service made later',
     async () => {
       const [address] = await client.ask(at, 'later.default.svc.cluster.local')

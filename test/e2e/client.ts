@@ -1,6 +1,7 @@
 /** A pod that asks: the walk-through's `client`. */
+
+import { type Ended, eventually, run } from '../support/command.ts'
 import type { Cluster } from './cluster.ts'
-import { type Ended, run, until } from './command.ts'
 
 export interface Load {
   /** Ends it and gives what came of it. */
@@ -55,7 +56,7 @@ export class Client {
       { timeoutMs: 660_000 },
     )
     ended.catch(() => {})
-    await until('the load runs', async () => (await this.run('cat', '/tmp/load.pid')) || undefined)
+    await eventually('the load runs', async () => (await this.run('cat', '/tmp/load.pid')) || undefined)
     return {
       stop: async () => {
         await this.run('sh', '-c', 'kill -INT $(cat /tmp/load.pid)')

@@ -7,10 +7,10 @@
  *
  * Taking it down ends each program and each task of containerd by its own ID, and unmounts what lies below the folder.
  */
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { attempt, Daemon, type Ended, type RunOptions, run, until } from './command.ts'
+import { makeApiCertificates } from '../support/certificates.ts'
+import { attempt, Daemon, type Ended, eventually, type RunOptions, run } from '../support/command.ts'
 import { IMAGES } from './images.ts'
 
 export const NODE_ADDRESS = '10.200.0.1'
@@ -95,7 +95,7 @@ export class Cluster {
     this.#startDaemon('containerd', ['containerd', '--config', this.#path('containerd.toml')])
     this.#startDaemon('kube-apiserver', [this.#kube, 'kube-apiserver', ...this.#apiFlags()])
     this.#log('API server')
-    await until('the API server is ready', async () => {
+    await eventually('the API server is ready', async () => {
       const { status } = await this.attempt(['kubectl', 'get', '--raw', '/readyz'])
       return status === 0 || undefined
     })
@@ -113,7 +113,7 @@ export class Cluster {
     this.#startDaemon('kube-scheduler', [this.#kube, 'kube-scheduler', kubeconfig, '--leader-elect=false'])
     this.#log('images')
     const ctr = ['ctr', '--address', this.#path('containerd.sock'), '--namespace', 'k8s.io']
-    await until('containerd answers', async () => (await this.node([...ctr, 'version'])) || undefined)
+    await eventually('containerd answers', async () => (await this.node([...ctr, 'version'])) || undefined)
     for (const archive of archives) await this.node([...ctr, 'images', 'import', archive], { timeoutMs: 300_000 })
     this.#log('node')
     this.#startDaemon('kubelet', [
@@ -175,21 +175,9 @@ export class Cluster {
   }
 
   #makeCertificates(): void {
-    const openssl = (...args: string[]): void => {
-      execFileSync('openssl', args, { cwd: this.folder, stdio: 'pipe' })
-    }
-    openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', 'ca.key')
-    openssl('req', '-x509', '-new', '-key', 'ca.key', '-days', '2', '-subj', '/CN=shoal-e2e', '-out', 'ca.pem')
-    openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', 'api.key')
-    openssl('req', '-new', '-key', 'api.key', '-subj', '/CN=kube-apiserver', '-out', 'api.csr')
     const names =
       'DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local'
-    writeFileSync(this.#path('api.ext'), `subjectAltName=${names},IP:${NODE_ADDRESS},IP:127.0.0.1,IP:10.96.0.1\n`)
-    openssl(
-      ...['x509', '-req', '-in', 'api.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-      ...['-days', '2', '-extfile', 'api.ext', '-out', 'api.pem'],
-    )
-    openssl('genrsa', '-out', 'accounts.key', '2048')
+    makeApiCertificates(this.folder, `${names},IP:${NODE_ADDRESS},IP:127.0.0.1,IP:10.96.0.1`)
   }
 
   #apiFlags(): readonly string[] {

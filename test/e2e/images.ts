@@ -11,7 +11,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { run } from './command.ts'
+import { run } from '../support/command.ts'
 
 const PROJECT = join(import.meta.dirname, '../..')
 const DEBIAN = 'bookworm'

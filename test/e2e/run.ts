@@ -9,9 +9,9 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import { run } from '../support/command.ts'
 import { CHECKS, type Chapters } from './checks.ts'
 import { Cluster } from './cluster.ts'
-import { run } from './command.ts'
 import { makeImages } from './images.ts'
 import { whatIsMissing } from './machine.ts'
 import { walkThrough } from './walk-through.ts'

@@ -3,35 +3,21 @@ import test from 'node:test'
 import { Counter, Gauge, Histogram, Registry, Summary } from 'prom-client'
 import { figuresOf } from '../../src/messages/figures.ts'
 import { encodeProtobuf, prefersProtobuf } from '../../src/observe/protobuf-exposition.ts'
+import { ProtobufReader } from '../../src/sources/kubernetes/api/protobuf.ts'
 
 /** A message as [field, value] pairs: a number, a double, or octets. */
-type Fields = [number, number | Uint8Array][]
+type Fields = [number, number | Buffer][]
 
-function decode(octets: Uint8Array): Fields {
+function decode(octets: Buffer): Fields {
   const fields: Fields = []
-  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength)
-  let at = 0
-  const varint = () => {
-    let value = 0
-    for (let scale = 1; ; scale *= 128) {
-      const octet = octets[at++]!
-      value += (octet & 0x7f) * scale
-      if (octet < 0x80) return value
-    }
-  }
-  while (at < octets.length) {
-    const tag = varint()
-    const wireType = tag & 7
-    if (wireType === 0) fields.push([tag >>> 3, varint()])
-    else if (wireType === 1) {
-      fields.push([tag >>> 3, view.getFloat64(at, true)])
-      at += 8
-    } else {
+  const reader = new ProtobufReader(octets)
+  while (reader.nextField()) {
+    const { number, value, valueAt, valueEnd, wireType } = reader
+    if (wireType === 0) fields.push([number, value])
+    else if (wireType === 1) fields.push([number, octets.readDoubleLE(valueAt)])
+    else {
       assert.equal(wireType, 2)
-      const length = varint()
-      fields.push([tag >>> 3, octets.subarray(at, at + length)])
-      at += length
-      assert.ok(at <= octets.length)
+      fields.push([number, octets.subarray(valueAt, valueEnd)])
     }
   }
   return fields
@@ -49,11 +35,11 @@ function families(octets: Buffer): unknown[] {
     }
     found.push(
       decode(octets.subarray(at, at + length)).map(([field, value]) => {
-        if (field === 1 || field === 2) return Buffer.from(value as Uint8Array).toString()
+        if (field === 1 || field === 2) return Buffer.from(value as Buffer).toString()
         if (field === 3) return value
-        return decode(value as Uint8Array).map(([inner, content]) => {
-          const parts = decode(content as Uint8Array)
-          if (inner === 1) return parts.map(([, part]) => Buffer.from(part as Uint8Array).toString()).join('=')
+        return decode(value as Buffer).map(([inner, content]) => {
+          const parts = decode(content as Buffer)
+          if (inner === 1) return parts.map(([, part]) => Buffer.from(part as Buffer).toString()).join('=')
           return [inner, ...parts.map(([n, part]) => (typeof part === 'number' ? [n, part] : [n, decode(part)]))]
         })
       }),

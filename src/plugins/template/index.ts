@@ -9,6 +9,7 @@ import { zonesOfArguments } from '../../corefile/zone-argument.ts'
 import { compileExpression } from '../../expression/compile-expression.ts'
 import type { Names } from '../../expression/values.ts'
 import { classNumber, rcodeNumber, typeNumber } from '../../rdata/rr-types.ts'
+import { isAtOrBelow } from '../../wire/name.ts'
 import { GoTemplate } from './go-template/execute.ts'
 import { BASE_NAMES, isReserved } from './names.ts'
 import { type AllTemplates, ANY, type TemplateOptions, type VariableOptions } from './options.ts'
@@ -40,7 +41,7 @@ export const plugin: Plugin<AllTemplates> = {
 /** Whether every query for these zones fits the template's class, type and zones; only its `match` tells more. */
 function fitsAll({ qclass, qtype, zones }: TemplateOptions, served: readonly string[]): boolean {
   if (qclass !== ANY || qtype !== ANY) return false
-  return served.every((name) => zones.some((zone) => zone === '.' || name === zone || name.endsWith(`.${zone}`)))
+  return served.every((name) => zones.some((zone) => isAtOrBelow(name, zone)))
 }
 
 function parseTemplate(directive: Directive, context: ParseContext): TemplateOptions {

@@ -21,12 +21,12 @@ import { ListWatch, type ListWatchTiming, type Resource, TIMING_DEFAULT } from '
 import { ENDPOINT_SLICE, NAMESPACE, POD, SERVICE } from './api/object-schemas.ts'
 import type { Schema } from './api/protobuf.ts'
 import type { RateLimits } from './api/rate-limit.ts'
-/** After records could not be published: until all of them are published anew. */
 import { compactHeap, trimFreeLists } from './give-back-memory.ts'
 import { ClusterModel, inputsOf, type ModelChanges, type SavedObject } from './model/cluster-model.ts'
 import { readService, type SliceFields } from './model/objects.ts'
 import type { ClusterView, Edition } from './publish/cluster-view.ts'
 
+/** After records could not be published: until all of them are published anew. */
 const REPUBLISH_MS = 5000
 /** An API server that says nothing for so long is away, as far as the snapshot is concerned. */
 const SNAPSHOT_PATIENCE_MS = 400

@@ -7,9 +7,10 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { findProgram } from '../../support/peers.ts'
+import { findProgram, missingUnless } from '../../support/peers.ts'
 
 const BUILD = fileURLToPath(new URL('../../e2e/kube/build.sh', import.meta.url))
+const REQUIRED = 'SHOAL_REQUIRE_KUBE'
 /** Cold, on a slow machine. */
 const BUILD_MS_MAX = 1_800_000
 
@@ -21,14 +22,9 @@ export interface Programs {
 
 /** The programs, or why there are none. Throws where they are required. */
 export function findPrograms(): Programs | string {
-  const isRequired = process.env['SHOAL_REQUIRE_KUBE'] !== undefined
-  const missing = ['etcd', 'openssl'].filter((name) => findProgram(name) === undefined)
-  if (missing.length > 0) {
-    const reason = `${missing.join(' and ')} not found`
-    if (isRequired) throw new Error(reason)
-    return reason
-  }
-  const kube = isRequired ? build() : newestBuild()
+  const missing = missingUnless(REQUIRED, 'etcd', 'openssl')
+  if (missing !== false) return missing
+  const kube = process.env[REQUIRED] === undefined ? newestBuild() : build()
   if (kube === undefined) return 'kube-apiserver is not built here: test/e2e/kube/build.sh does it'
   return { kube, etcd: findProgram('etcd')! }
 }

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseAllDocuments } from 'yaml'
+import { makeApiCertificates } from '../../support/certificates.ts'
 import { freePort } from '../../support/dns-client.ts'
 import { until } from '../../support/until.ts'
 import type { Programs } from './programs.ts'
@@ -252,19 +253,7 @@ export class RealApi {
   }
 
   #makeCertificates(): void {
-    const openssl = (...args: string[]): void => {
-      execFileSync('openssl', args, { cwd: this.folder, stdio: 'pipe' })
-    }
-    openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', 'ca.key')
-    openssl('req', '-x509', '-new', '-key', 'ca.key', '-days', '2', '-subj', '/CN=test CA', '-out', 'ca.pem')
-    openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', 'api.key')
-    openssl('req', '-new', '-key', 'api.key', '-subj', '/CN=kube-apiserver', '-out', 'api.csr')
-    writeFileSync(this.#path('api.ext'), 'subjectAltName=DNS:kubernetes.default.svc,IP:127.0.0.1\n')
-    openssl(
-      ...['x509', '-req', '-in', 'api.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-      ...['-days', '2', '-extfile', 'api.ext', '-out', 'api.pem'],
-    )
-    openssl('genrsa', '-out', 'accounts.key', '2048')
+    makeApiCertificates(this.folder, 'DNS:kubernetes.default.svc,IP:127.0.0.1')
     this.#ca = readFileSync(this.caFile, 'utf8')
   }
 

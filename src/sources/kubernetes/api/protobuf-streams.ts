@@ -110,15 +110,17 @@ export class ProtobufList {
       if (inList) this.#needed = at + Math.min(FIELD_HEAD_SIZE_MAX, this.#left)
       return -1
     }
-    const { number, wireType, valueAt, valueSize } = fieldHead(octets, at, end)
+    const field = new ProtobufReader(octets, at, end)
+    field.nextHead()
+    const { number, wireType, valueAt, valueEnd } = field
     if (!inList && number === UNKNOWN_RAW && wireType === LENGTH) {
       if (this.#isEntered) throw new ProtobufError('two lists in one')
       this.#isEntered = true
       this.#place = 'list'
-      this.#left = valueSize
+      this.#left = valueEnd - valueAt
       return valueAt - at
     }
-    const size = valueAt + valueSize - at
+    const size = valueEnd - at
     if (size > OBJECT_SIZE_MAX) throw new RangeError(`an object of more than ${OBJECT_SIZE_MAX} octets`)
     if (inList && size > this.#left) throw new ProtobufError('a field goes past the end of the list')
     if (size > there) {
@@ -129,9 +131,9 @@ export class ProtobufList {
     if (inList) {
       this.#left -= size
       if (wireType === LENGTH && number === LIST_ITEM) {
-        this.#onItem(readMessage(octets, valueAt, valueAt + valueSize, this.#schema))
+        this.#onItem(readMessage(octets, valueAt, valueEnd, this.#schema))
       } else if (wireType === LENGTH && number === LIST_METADATA) {
-        this.#head = { metadata: readMessage(octets, valueAt, valueAt + valueSize, LIST_META) }
+        this.#head = { metadata: readMessage(octets, valueAt, valueEnd, LIST_META) }
       }
     }
     return size
@@ -189,41 +191,4 @@ export function readEnvelope(octets: Buffer, schema: Schema): Message {
     }
   }
   throw new ProtobufError('an envelope without an object')
-}
-
-/** Tag and length of the field at an offset; its value may still be on its way. */
-function fieldHead(
-  octets: Buffer,
-  at: number,
-  end: number,
-): { readonly number: number; readonly wireType: number; readonly valueAt: number; readonly valueSize: number } {
-  const [tag, tagEnd] = varint(octets, at, end)
-  const wireType = tag % 8
-  const number = Math.floor(tag / 8)
-  switch (wireType) {
-    case 0:
-      return { number, wireType, valueAt: tagEnd, valueSize: varint(octets, tagEnd, end)[1] - tagEnd }
-    case 1:
-      return { number, wireType, valueAt: tagEnd, valueSize: 8 }
-    case 5:
-      return { number, wireType, valueAt: tagEnd, valueSize: 4 }
-    case LENGTH: {
-      const [valueSize, valueAt] = varint(octets, tagEnd, end)
-      return { number, wireType, valueAt, valueSize }
-    }
-    default:
-      throw new ProtobufError(`wire type ${wireType}`)
-  }
-}
-
-function varint(octets: Buffer, from: number, end: number): readonly [value: number, end: number] {
-  let value = 0
-  let factor = 1
-  for (let at = from; at < end && at < from + FIELD_HEAD_SIZE_MAX / 2; at++) {
-    const octet = octets[at]!
-    value += (octet & 127) * factor
-    if (octet < 128) return [value, at + 1]
-    factor *= 128
-  }
-  throw new ProtobufError('a number that does not end')
 }

@@ -61,6 +61,13 @@ export class ProtobufReader {
 
   /** Steps over the next field and notes where its value is; false at the end. Throws ProtobufError. */
   nextField(): boolean {
+    if (!this.nextHead()) return false
+    if (this.at > this.end) throw new ProtobufError('a field goes past the end of its message')
+    return true
+  }
+
+  /** The same for a field whose value may still be on its way: it can end past the end. */
+  nextHead(): boolean {
     if (this.at >= this.end) return false
     const tag = this.#varint()
     this.number = Math.floor(tag / 8)
@@ -88,7 +95,6 @@ export class ProtobufReader {
         throw new ProtobufError(`wire type ${this.wireType}`)
     }
     this.valueEnd = this.at
-    if (this.at > this.end) throw new ProtobufError('a field goes past the end of its message')
     return true
   }
 

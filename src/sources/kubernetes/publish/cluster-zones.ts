@@ -5,6 +5,7 @@
  *   forward zones       names of services, namespaces and pods; multicluster ones have the imported services instead
  *   other zones         names of addresses (PTR), each in the longest zone that holds it
  */
+import { isAtOrBelow } from '../../../wire/name.ts'
 import type { ZonePublisher } from '../../../zone/zone-change.ts'
 import {
   inputsOf,
@@ -33,11 +34,10 @@ import {
   servicePointers,
   serviceRecords,
 } from '../model/service-names.ts'
-import { STALE_OWNER, STALE_RDATA } from '../model/stale-mark.ts'
 import { AddressIndex } from './address-index.ts'
 import type { ClusterView, Edition } from './cluster-view.ts'
 import { reverseOwner } from './reverse-name.ts'
-import { isAtOrBelow, isReverseZone } from './reverse-zone.ts'
+import { isReverseZone } from './reverse-zone.ts'
 import { TimeSlice } from './time-slice.ts'
 import { longestZone, WrittenZone } from './zone-writing.ts'
 
@@ -66,8 +66,6 @@ export class ClusterZones implements ClusterView {
   readonly #multicluster: readonly WrittenZone[]
   readonly #all: readonly WrittenZone[]
   readonly #index = new AddressIndex()
-  /** The zones have the mark. */
-  #isStale = false
   /** Of the apex: name servers and their addresses as they were published. */
   #servers = new RelativeRecords()
 
@@ -124,8 +122,6 @@ export class ClusterZones implements ClusterView {
       for (const pod of snapshot.pods()) await this.#putPod(pod, true)
       this.#servers = new RelativeRecords()
       await this.#putServers()
-      this.#isStale = false
-      this.#putStale(edition)
       await this.#commit(edition)
     } catch (error) {
       this.#abort()
@@ -155,7 +151,6 @@ export class ClusterZones implements ClusterView {
       for (const [namespace, isThere] of namespaces) await this.#putNamespace(namespace, isThere)
       for (const [pod, isThere] of pods) await this.#putPod(pod, isThere)
       await this.#putServers()
-      this.#putStale(edition)
       await this.#commit(edition)
     } catch (error) {
       this.#abort()
@@ -267,14 +262,8 @@ export class ClusterZones implements ClusterView {
     return wait
   }
 
-  #putStale({ isStale }: Edition): void {
-    if (isStale === this.#isStale) return
-    this.#isStale = isStale
-    for (const zone of this.#all) void zone.put(STALE_OWNER, TYPE_TXT, isStale ? STALE_RDATA : [])
-  }
-
-  async #commit({ serial }: Edition): Promise<void> {
-    await Promise.all(this.#all.map((zone) => zone.commit(serial)))
+  async #commit(edition: Edition): Promise<void> {
+    await Promise.all(this.#all.map((zone) => zone.commit(edition)))
   }
 
   #abort(): void {

@@ -11,10 +11,8 @@ import {
   TYPE_AAAA,
   TYPE_NS,
   TYPE_PTR,
-  TYPE_TXT,
 } from '../model/relative-records.ts'
 import { keepName, type ServiceInputs } from '../model/service-names.ts'
-import { STALE_OWNER, STALE_RDATA } from '../model/stale-mark.ts'
 import { AddressIndex } from './address-index.ts'
 import type { ClusterView, Edition } from './cluster-view.ts'
 import { reverseOwner } from './reverse-name.ts'
@@ -45,8 +43,6 @@ export class ExternalZones implements ClusterView {
   /** Services that this server is an endpoint of. */
   readonly #own = new Set<ServiceState>()
   readonly #server: string
-  /** The zones have the mark. */
-  #isStale = false
   #servers = new RelativeRecords()
 
   constructor(options: ExternalZonesOptions, publisher: ZonePublisher) {
@@ -88,8 +84,6 @@ export class ExternalZones implements ClusterView {
       for (const address of addresses) this.#putPointer(address)
       for (const namespace of snapshot.namespaces()) this.#putNamespace(namespace, true)
       this.#putServers()
-      this.#isStale = false
-      this.#putStale(edition)
       await this.#commit(edition)
     } catch (error) {
       this.#abort()
@@ -113,7 +107,6 @@ export class ExternalZones implements ClusterView {
       for (const address of addresses) this.#putPointer(address)
       for (const [namespace, isThere] of namespaces) this.#putNamespace(namespace, isThere)
       this.#putServers()
-      this.#putStale(edition)
       await this.#commit(edition)
     } catch (error) {
       this.#abort()
@@ -190,14 +183,8 @@ export class ExternalZones implements ClusterView {
     this.#servers = servers
   }
 
-  #putStale({ isStale }: Edition): void {
-    if (isStale === this.#isStale) return
-    this.#isStale = isStale
-    for (const zone of this.#all) void zone.put(STALE_OWNER, TYPE_TXT, isStale ? STALE_RDATA : [])
-  }
-
-  async #commit({ serial }: Edition): Promise<void> {
-    await Promise.all(this.#all.map((zone) => zone.commit(serial)))
+  async #commit(edition: Edition): Promise<void> {
+    await Promise.all(this.#all.map((zone) => zone.commit(edition)))
   }
 
   #abort(): void {

@@ -2,7 +2,9 @@
 import { textToName } from '../../../wire/name.ts'
 import { NAME_SIZE_MAX } from '../../../wire/parsed-query.ts'
 import type { ZoneHandle, ZoneTransaction } from '../../../zone/zone-change.ts'
-import { TYPE_NS, TYPE_PTR, TYPE_SOA, TYPE_SRV } from '../model/relative-records.ts'
+import { TYPE_NS, TYPE_PTR, TYPE_SOA, TYPE_SRV, TYPE_TXT } from '../model/relative-records.ts'
+import { STALE_OWNER, STALE_RDATA } from '../model/stale-mark.ts'
+import type { Edition } from './cluster-view.ts'
 
 /** Octets of SRV rdata in front of its target. */
 const SRV_TARGET_AT = 6
@@ -27,6 +29,10 @@ export class WrittenZone {
   readonly #server: string
   readonly #mailbox: string
   #transaction: ZoneTransaction | undefined
+  /** The open transaction builds the zone anew. */
+  #isNew = false
+  /** What is served has the mark. */
+  #isStale = false
 
   constructor(
     handle: ZoneHandle,
@@ -53,6 +59,7 @@ export class WrittenZone {
   /** The zone is built anew; what is served stays until `commit`. */
   replace(): void {
     this.#transaction = this.#handle.replace()
+    this.#isNew = true
   }
 
   /** Something was written since the last commit. */
@@ -85,14 +92,18 @@ export class WrittenZone {
     return goesOn ? undefined : this.#transaction.drained()
   }
 
-  /** Shows what was written, under this serial; nothing if nothing was. Resolves when every process serves it. */
-  async commit(serial: number): Promise<void> {
+  /** Shows what was written, under the edition's serial; nothing if nothing was. Resolves when every process serves it. */
+  async commit({ serial, isStale }: Edition): Promise<void> {
+    const hasMark = this.#isStale && !this.#isNew
+    if (isStale !== hasMark) void this.put(STALE_OWNER, TYPE_TXT, isStale ? STALE_RDATA : [])
     const transaction = this.#transaction
     if (transaction === undefined) return
     this.#transaction = undefined
+    this.#isNew = false
     try {
       transaction.put(this.apex, TYPE_SOA, this.#ttlSeconds, [this.#soa(serial)])
       await transaction.commit()
+      this.#isStale = isStale
     } catch (error) {
       transaction.abort()
       throw error
@@ -102,6 +113,7 @@ export class WrittenZone {
   abort(): void {
     this.#transaction?.abort()
     this.#transaction = undefined
+    this.#isNew = false
   }
 
   #complete(type: number, rdata: string): Uint8Array | undefined {

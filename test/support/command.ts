@@ -68,7 +68,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
 }
 
 /** Repeats until the check gives something; throws its last error, or says that time is over. */
-export async function until<T>(what: string, check: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+export async function eventually<T>(what: string, check: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   const end = performance.now() + timeoutMs
   let last: unknown
   do {
