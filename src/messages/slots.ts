@@ -109,6 +109,11 @@ const CLOSING = 5
 const LARGE_BITMAP = 16
 assert(LARGE_BITMAP + LARGE_COUNT / 32 <= CONTROL_WORDS)
 
+/** Where a reply starts in its slot: after the query, on an 8-octet border. Both sides compute it. */
+export function replyOffset(queryLength: number, queryIsLarge: boolean): number {
+  return queryIsLarge ? 0 : (queryLength + 7) & ~7
+}
+
 /** A view of the region, for one side. */
 export class Slots {
   readonly region: SharedArrayBuffer

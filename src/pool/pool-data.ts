@@ -1,4 +1,4 @@
-/** What a pool thread is started with. Plain data and shared memory; survives a structured clone. */
+/** What a pool thread works with. Plain data and shared memory; survives a structured clone. */
 import type { MessagePort } from 'node:worker_threads'
 import type { CacheSetHandle } from '../cache/cache-set.ts'
 import type { ServerConfig } from '../corefile/server-config.ts'
@@ -21,6 +21,7 @@ export interface PoolData {
 /** The task of one thread: it runs until the pool closes. */
 export interface ServeTask {
   readonly thread: number
+  readonly data: PoolData
   /** To the event loop, for `ChannelMessage`s. */
   readonly channel: MessagePort
 }

@@ -6,7 +6,6 @@
 import { flushCompileCache } from 'node:module'
 import { setPriority } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { workerData } from 'node:worker_threads'
 import { CacheSet } from '../cache/cache-set.ts'
 import { type ClientAddress, Query } from '../chain/query.ts'
 import type { Reply } from '../chain/reply.ts'
@@ -38,21 +37,24 @@ const REQUESTS_PER_TURN = 64
 /** About half of the event loop's share when both want a core. */
 const POOL_NICENESS = 3
 
-const data = (workerData as { readonly shoal: PoolData }).shoal
-setDebug(data.debug)
-yieldToEventLoop()
 let isWaking = false
-const slots = Slots.attach(data.slots)
-const store = ZoneStore.attach(data.store)
-const registry = new Registry()
-/** Opened by `serve`, of which there is one per thread. */
+// Of the thread's one task.
+let data: PoolData
+let slots: Slots
 let blocks: Blocks
 
 /**
  * Serves until `slots.close()`; then closes the plugins and resolves. Rejects when a plugin can't be opened: the
  * configuration is then not used.
  */
-export default async function serve({ thread, channel }: ServeTask): Promise<void> {
+export default async function serve(task: ServeTask): Promise<void> {
+  const { thread, channel } = task
+  data = task.data
+  setDebug(data.debug)
+  yieldToEventLoop()
+  slots = Slots.attach(data.slots)
+  const store = ZoneStore.attach(data.store)
+  const registry = new Registry()
   const post = (message: ChannelMessage): void => channel.postMessage(message)
   const caches = CacheSet.attach(data.caches, data.cacheThreadBase + thread, store)
   blocks = await openBlocks(data, store, registry, caches, post)

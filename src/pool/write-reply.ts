@@ -11,6 +11,7 @@ import {
   REPLY_DROPPED,
   REPLY_UNWRITTEN,
   REPLY_WRITTEN,
+  replyOffset,
   SLOT_DATA_SIZE,
   SLOT_OPTIONS_LENGTH,
   SLOT_QUERY_LARGE,
@@ -33,11 +34,6 @@ import {
   STORE_UNANSWERED,
 } from '../messages/slots.ts'
 import { composeReplyMessage } from '../rdata/message.ts'
-
-/** Where a reply starts in its slot: after the query, on an 8-octet border. Both sides compute it. */
-export function replyOffset(queryLength: number, queryIsLarge: boolean): number {
-  return queryIsLarge ? 0 : (queryLength + 7) & ~7
-}
 
 /** Throws when the records can't be written as a message of at most 65535 octets. */
 export function writeReply(slots: Slots, slot: number, query: Query, reply: Reply): void {

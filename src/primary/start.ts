@@ -91,7 +91,7 @@ async function openServer(
   const publishing = new ZonePublishing({ store, send: (change) => line?.send(change) })
   const supervisor: Supervisor = new Supervisor({
     settings: { processes, threads, udp: options.udp },
-    startWorker: processes > 1 ? processWorkers(processEntry) : await localWorker(store, localEntry),
+    startWorker: processes > 1 ? processWorkers(threads, processEntry) : await localWorker(store, localEntry),
     line,
     current: () => server.current,
     onReport: (sourceId, data) => server.onReport(sourceId, data),

@@ -30,10 +30,10 @@ const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 export const PROCESS_ENTRY: URL = new URL(`../worker/main${EXTENSION}`, import.meta.url)
 export const LOCAL_ENTRY: URL = new URL(`../worker/local${EXTENSION}`, import.meta.url)
 
-/** Workers as processes. `entry`: the file they run. */
-export function processWorkers(entry: URL = PROCESS_ENTRY): StartWorker {
+/** Workers as processes. `entry`: the file they run; `threads`: pool threads of each. */
+export function processWorkers(threads: number, entry: URL = PROCESS_ENTRY): StartWorker {
   // 'advanced': typed arrays travel as they are.
-  cluster.setupPrimary({ exec: fileURLToPath(entry), args: [], serialization: 'advanced' })
+  cluster.setupPrimary({ exec: fileURLToPath(entry), args: [String(threads)], serialization: 'advanced' })
   return () => {
     const worker = cluster.fork()
     const child = worker.process

@@ -12,6 +12,7 @@
 
 import { randomInt } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
+import type { Piscina } from 'piscina'
 import { BYPASS, HIT, HIT_REFRESH, MISS, STALE_VERIFY } from '../cache/answer-cache.ts'
 import { CacheSet } from '../cache/cache-set.ts'
 import {
@@ -31,6 +32,7 @@ import {
   FLAG_TCP,
   REPLY_DROPPED,
   REPLY_UNWRITTEN,
+  replyOffset,
   SLOT_ADDRESS,
   SLOT_BLOCK,
   SLOT_FAMILY,
@@ -54,7 +56,6 @@ import {
 } from '../messages/slots.ts'
 import { type DnsMetrics, dnsMetrics } from '../observe/dns-metrics.ts'
 import { createLogger, debugEnabled } from '../observe/log.ts'
-import { replyOffset } from '../pool/write-reply.ts'
 import { composeReply, KEEP_TTL, ReplyBody } from '../wire/compose-reply.ts'
 import { OPT_SIZE, putOpt, UDP_REPLY_SIZE_MAX } from '../wire/opt.ts'
 import { ACCEPT, ParsedQuery } from '../wire/parsed-query.ts'
@@ -92,6 +93,7 @@ import {
 } from './front-metrics.ts'
 import { HandOff, type HandOffOwner } from './hand-off.ts'
 import { PoolChannel } from './pool-channel.ts'
+import type { StartThreads } from './pool-threads.ts'
 import { NO_REPLY, REPLY_LATER, type ReplyPort } from './query-handler.ts'
 
 const TCP_REPLY_SIZE_MAX = 65535
@@ -117,7 +119,12 @@ const HASH_SEED = randomInt(2 ** 32)
 
 const NO_OCTETS = new Uint8Array(0)
 
-export const createEngine: CreateEngine = async (options) => {
+/** Engines whose pools get their threads from `startThreads`. */
+export function engineCreator(startThreads: StartThreads): CreateEngine {
+  return (options) => createEngine(options, startThreads)
+}
+
+async function createEngine(options: EngineOptions, startThreads: StartThreads): Promise<Engine> {
   const { config, store, registry, previous } = options
   const caches = CacheSet.create(config, {
     generations: store,
@@ -133,7 +140,7 @@ export const createEngine: CreateEngine = async (options) => {
     }
   }
   // The threads start while this one loads what the front needs.
-  const [opened, planned] = await Promise.allSettled([front.open(), plan()])
+  const [opened, planned] = await Promise.allSettled([front.open(startThreads(options.threads)), plan()])
   if (opened.status === 'fulfilled' && planned.status === 'fulfilled') return front
   if (opened.status === 'fulfilled') await front.close(0)
   else for (const close of closers) close()
@@ -200,11 +207,12 @@ class Front implements Engine, HandOffOwner {
     this.#view = { caches, plans, inFlight: () => this.#handOff.inFlight }
   }
 
-  /** Starts the pool. Rejects when a plugin can't be opened there. */
-  async open(): Promise<void> {
-    const { config, store, threads } = this.#options
+  /** Sets the pool to work. Rejects when a plugin can't be opened there. */
+  async open(pool: Piscina): Promise<void> {
+    const { config, store } = this.#options
     try {
       this.#handOff = await HandOff.open(
+        pool,
         {
           config,
           store: store.region,
@@ -213,7 +221,6 @@ class Front implements Engine, HandOffOwner {
           hashSeed: HASH_SEED,
           debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
         },
-        threads,
         this,
       )
     } catch (error) {

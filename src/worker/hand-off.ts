@@ -8,7 +8,7 @@
  * and the others are dispatched one by one.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import { monotonicSeconds } from '../chain/clock.ts'
 import type { Client } from '../chain/plugin.ts'
 import {
@@ -90,6 +90,7 @@ const ABANDONED = 3
 export class HandOff {
   readonly slots: Slots
   readonly #pool: Piscina
+  readonly #data: PoolData
   readonly #owner: HandOffOwner
   readonly #free: Int32Array
   #freeCount: number
@@ -121,9 +122,10 @@ export class HandOff {
   #closing = false
   #closed = false
 
-  private constructor(pool: Piscina, slots: Slots, owner: HandOffOwner) {
+  private constructor(pool: Piscina, slots: Slots, data: Omit<PoolData, 'slots'>, owner: HandOffOwner) {
     this.#pool = pool
     this.slots = slots
+    this.#data = { ...data, slots: slots.region }
     this.#owner = owner
     const { count, threads } = slots
     this.#free = new Int32Array(count)
@@ -147,23 +149,11 @@ export class HandOff {
     this.#sweep.unref()
   }
 
-  /** Starts the threads; resolves when all serve, rejects when a plugin can't be opened in them. */
-  static async open(data: Omit<PoolData, 'slots'>, threads: number, owner: HandOffOwner): Promise<HandOff> {
+  /** Sets the pool's threads to work; resolves when all serve, rejects when a plugin can't be opened in them. */
+  static async open(pool: Piscina, data: Omit<PoolData, 'slots'>, owner: HandOffOwner): Promise<HandOff> {
+    const threads = pool.options.maxThreads
     const slots = Slots.create(threads)
-    const pool = new Piscina({
-      filename: new URL(import.meta.url.endsWith('.ts') ? '../pool/serve.ts' : '../pool/serve.js', import.meta.url)
-        .href,
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // The serve task never ends before the pool does, and its thread must go on with its own event loop meanwhile.
-      atomics: 'disabled',
-      workerData: { shoal: { ...data, slots: slots.region } satisfies PoolData },
-    })
-    // Without a listener piscina throws: a thread's death also rejects its serve task, which is where it is handled.
-    pool.on('error', () => {})
-    const handOff = new HandOff(pool, slots, owner)
+    const handOff = new HandOff(pool, slots, data, owner)
     const serving = Array.from({ length: threads }, (_, thread) => handOff.#serve(thread))
     handOff.#serving = serving
     void handOff.#drainReplies()
@@ -326,7 +316,7 @@ export class HandOff {
 
   #serve(thread: number): Promise<void> {
     const channel = this.#owner.openChannel(thread)
-    const task: ServeTask = { thread, channel }
+    const task: ServeTask = { thread, data: this.#data, channel }
     // piscina's types mistake the list for the options of postMessage's newer form.
     const options = { transferList: [channel] } as unknown as NonNullable<Parameters<Piscina['run']>[1]>
     return this.#pool.run(task, options) as Promise<void>

@@ -2,10 +2,11 @@
 import type { Link } from '../messages/link.ts'
 import type { FromWorker, ToWorker } from '../messages/protocol.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
-import { createEngine } from './front.ts'
+import { engineCreator } from './front.ts'
+import { startThreads } from './pool-threads.ts'
 import { startWorker } from './start.ts'
 
 /** What the primary calls after it has loaded this module. */
 export function startLocalWorker(link: Link<FromWorker, ToWorker>, store: ZoneStore): void {
-  startWorker({ link, createEngine, store, onEnd: () => {} })
+  startWorker({ link, createEngine: engineCreator(startThreads), store, onEnd: () => {} })
 }

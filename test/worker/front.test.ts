@@ -9,8 +9,9 @@ import type { Client } from '../../src/chain/plugin.ts'
 import { loadServerConfig } from '../../src/corefile/load-server-config.ts'
 import { findPlugins } from '../../src/plugins/plugin-cfg.ts'
 import type { Engine } from '../../src/worker/engine.ts'
-import { createEngine } from '../../src/worker/front.ts'
+import { engineCreator } from '../../src/worker/front.ts'
 import { CHAIN_SECONDS_MAX } from '../../src/worker/hand-off.ts'
+import { startThreads } from '../../src/worker/pool-threads.ts'
 import { NO_REPLY, REPLY_LATER, RETURN_PATH_SIZE, type ReplyPort } from '../../src/worker/query-handler.ts'
 import { ZoneStore } from '../../src/zone/zone-store.ts'
 import { OCTETS_PER_CALL_NONE, octetsPerCall } from '../support/allocations.ts'
@@ -120,7 +121,7 @@ async function openBench(
   if (before === undefined && file !== undefined) {
     await replaceZone(store, 'example.', ZONE, { sourceId: file.sourceId })
   }
-  const engine = await createEngine({
+  const engine = await engineCreator(startThreads)({
     config,
     store,
     registry,

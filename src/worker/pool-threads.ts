@@ -1,0 +1,35 @@
+/**
+ * The threads of a pool. They load `pool/serve.ts` when they start and wait for their tasks (`hand-off.ts`): a process that
+ * starts has them do so while it loads the rest of itself.
+ */
+import { Piscina } from 'piscina'
+
+/** Starts so many threads. One that dies is replaced, whatever it was about to do; its task is rejected. */
+export type StartThreads = (count: number) => Piscina
+
+const SERVE = new URL(import.meta.url.endsWith('.ts') ? '../pool/serve.ts' : '../pool/serve.js', import.meta.url).href
+
+export const startThreads: StartThreads = (count) => {
+  const pool = new Piscina({
+    filename: SERVE,
+    minThreads: count,
+    maxThreads: count,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    // The serve task never ends before the pool does, and its thread must go on with its own event loop meanwhile.
+    atomics: 'disabled',
+  })
+  // Without a listener piscina throws: a thread's death also rejects its task, which is where it is handled.
+  pool.on('error', () => {})
+  return pool
+}
+
+/** Starts so many threads now, for the first who asks. */
+export function startThreadsAhead(count: number): StartThreads {
+  let ahead: Piscina | undefined = startThreads(count)
+  return (wanted) => {
+    const pool = ahead ?? startThreads(wanted)
+    ahead = undefined
+    return pool
+  }
+}
