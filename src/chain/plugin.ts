@@ -155,7 +155,10 @@ export const GATE_DROP = -2
  * `concerns` which queries it wants to see (`any`: qtype ANY only; `cache`, `errors`: none, they have no work there).
  */
 export interface FrontPart {
-  /** Whether this plugin's `handle` must see the query. Absent: it must if the plugin has a `handle`. */
+  /**
+   * Whether this plugin's `handle` must see the query. Absent: it must if the plugin has a `handle`. It depends on nothing but the query and
+   * the record store: what is said once counts for equal queries until the store changes.
+   */
   concerns?(query: ParsedQuery): boolean
   /** Judges the client before any look-up: GATE_PASS, GATE_DROP, or an RCODE to answer with. */
   gate?(query: ParsedQuery, client: Client): number

@@ -95,6 +95,7 @@ import { HandOff, type HandOffOwner } from './hand-off.ts'
 import { PoolChannel } from './pool-channel.ts'
 import type { StartThreads } from './pool-threads.ts'
 import { NO_REPLY, REPLY_LATER, type ReplyPort } from './query-handler.ts'
+import { ReplyMemory } from './reply-memory.ts'
 
 const TCP_REPLY_SIZE_MAX = 65535
 const CLASS_IN = 1
@@ -163,6 +164,9 @@ class Front implements Engine, HandOffOwner {
   readonly #view: Parameters<FrontMetrics['open']>[0]
   readonly #query = new ParsedQuery(HASH_SEED)
   readonly #writer = new ReplyWriter()
+  readonly #memory = new ReplyMemory()
+  /** Of the reply that `#answerFromStore` gave last. */
+  #storeRcode = 0
   readonly #outcome: Outcome = {
     blockId: NO_BLOCK,
     rcode: 0,
@@ -265,11 +269,13 @@ class Front implements Engine, HandOffOwner {
       if (verdict !== GATE_PASS) return this.#endAtGate(plan, verdict, client, out, outStart)
     }
     const sizeMax = Math.min(client.tcp ? TCP_REPLY_SIZE_MAX : Math.min(query.udpSize, UDP_REPLY_SIZE_MAX), outMax)
-    const size = this.#answerFromStore(plan, out, outStart, sizeMax)
-    if (size !== NOT_THERE) {
-      this.#ways[WAY_STORE]!++
-      this.#outcome.fromStore = true
-      return this.#finish(plan, query, client, out, outStart, size, this.#writer.rcode, 0)
+    if (plan.steps.length > 0) {
+      const size = this.#answerFromStore(plan, out, outStart, sizeMax)
+      if (size !== NOT_THERE) {
+        this.#ways[WAY_STORE]!++
+        this.#outcome.fromStore = true
+        return this.#finish(plan, query, client, out, outStart, size, this.#storeRcode, 0)
+      }
     }
     return this.#answerFromCache(plan, client, port, out, outStart, sizeMax)
   }
@@ -308,8 +314,25 @@ class Front implements Engine, HandOffOwner {
     this.#metrics.close(this.#view)
   }
 
-  /** Walks the data plugins in chain order; the reply's length, or NOT_THERE: cache and pool know more. */
+  /** The reply's length, or NOT_THERE: cache and pool know more. */
   #answerFromStore(plan: BlockPlan, out: Uint8Array, outStart: number, sizeMax: number): number {
+    const query = this.#query
+    const { id } = plan.block
+    let size = this.#memory.find(query, this.#store.changeCount, id, sizeMax, out, outStart)
+    if (size > 0) {
+      this.#storeRcode = this.#memory.rcode
+      return size
+    }
+    size = this.#walk(plan, out, outStart, sizeMax)
+    if (size === NOT_THERE) return NOT_THERE
+    const rcode = this.#writer.rcode
+    this.#storeRcode = rcode
+    this.#memory.keep(query, id, sizeMax, rcode, out, outStart, size)
+    return size
+  }
+
+  /** Goes through the data plugins in chain order: the reply's length, or NOT_THERE. */
+  #walk(plan: BlockPlan, out: Uint8Array, outStart: number, sizeMax: number): number {
     const query = this.#query
     const { steps } = plan
     const writer = this.#writer

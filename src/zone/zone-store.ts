@@ -120,6 +120,7 @@ export class ZoneStore {
   /** The writer's own: undefined in a store that was attached. */
   readonly #writing: Writing | undefined
   readonly #hashes = new Int32Array(130)
+  #changeCount = 0
 
   private constructor(region: SharedArrayBuffer, isWriter: boolean) {
     this.region = region
@@ -157,7 +158,14 @@ export class ZoneStore {
    */
   apply(change: ZoneChange): void {
     assert(this.#writing !== undefined, 'only the thread that created the store changes it')
+    // Of the other changes readers see nothing.
+    if (change.kind === 'commit' || change.kind === 'remove' || change.kind === 'unavailable') this.#changeCount++
     this.#writing.apply(change)
+  }
+
+  /** Another one after each change that an answer could depend on. Only the writer's thread. */
+  get changeCount(): number {
+    return this.#changeCount
   }
 
   /** The longest zone of this source at or above the qname (or its parent for qtype DS at an apex), or NO_ZONE. Doesn't allocate. */

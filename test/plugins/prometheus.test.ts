@@ -141,13 +141,16 @@ async function open(options: Partial<PrometheusOptions> = {}) {
   return { registry, log, server, part }
 }
 
-test('serves the text of the whole server, one gathering for all who ask at once, gzip when accepted', async () => {
+test('serves the text of the whole server, one gathering for all who ask at once, gzip when accepted', async (t) => {
   const { server, part, registry } = await open()
+  t.after(() => part.stop())
   const url = `http://127.0.0.1:${part.address!.port}/metrics`
   const counter = new Counter({ name: 'a_total', help: 'A.', labelNames: ['n'], registers: [server.sum] })
   for (let n = 0; n < 100; n++) counter.inc({ n: String(n) }, n)
   const sum = await server.sum.metrics()
+  server.gatherMs = 1000
   const texts = await Promise.all(Array.from({ length: 5 }, async () => (await fetch(url)).text()))
+  server.gatherMs = 0
   assert.deepEqual(new Set(texts), new Set([sum]))
   assert.equal(server.gathered, 1)
   const [response] = await once(get(url, { headers: { 'Accept-Encoding': 'deflate, gzip;q=0.5' } }), 'response')

@@ -36,15 +36,10 @@ export function findProgram(program: string): string | undefined {
 
 /** Programs that are missing, for a test's `skip`; throws where CI requires them. */
 export function missingPrograms(...programs: string[]): string | false {
-  return missingUnless('SHOAL_REQUIRE_PEERS', ...programs)
-}
-
-/** The same with the environment variable that requires them. */
-export function missingUnless(variable: string, ...programs: string[]): string | false {
   const missing = programs.filter((program) => findProgram(program) === undefined)
   if (missing.length === 0) return false
   const text = `not installed here: ${missing.join(', ')}`
-  if (process.env[variable] !== undefined) throw new Error(`${text} (${variable} is set)`)
+  if (process.env['SHOAL_REQUIRE_PEERS'] !== undefined) throw new Error(`${text} (SHOAL_REQUIRE_PEERS is set)`)
   return text
 }
 

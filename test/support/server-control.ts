@@ -12,6 +12,8 @@ export interface FakeServer extends ServerControl {
   readonly reloads: { readonly reason: string; readonly exceptHash: string | undefined }[]
   sum: Registry
   gathered: number
+  /** How long one gathering of `metrics` takes. */
+  gatherMs: number
 }
 
 export function aServer(): FakeServer {
@@ -23,6 +25,7 @@ export function aServer(): FakeServer {
     reloads: [],
     sum: new Registry(),
     gathered: 0,
+    gatherMs: 10,
     notReady: () => server.waiting,
     reload: async (reason, exceptHash) => {
       server.reloads.push({ reason, exceptHash })
@@ -32,7 +35,7 @@ export function aServer(): FakeServer {
     },
     metrics: async () => {
       server.gathered++
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await new Promise((resolve) => setTimeout(resolve, server.gatherMs))
       return server.sum
     },
     fatal: (text) => {

@@ -18,6 +18,7 @@ import { OCTETS_PER_CALL_NONE, octetsPerCall } from '../support/allocations.ts'
 import { composeTestQuery } from '../support/dns-client.ts'
 import { openFakeUpstream } from '../support/fake-upstream.ts'
 import { aClient } from '../support/front.ts'
+import { Random, SEED } from '../support/random.ts'
 import { replaceZone } from '../support/store-zones.ts'
 import { until } from '../support/until.ts'
 
@@ -355,4 +356,41 @@ test('what a client sends that is no query: silence or a short error', async () 
   assert.equal(put('000128000001000000000000'), 12)
   assert.equal(out[3]! & 15, 4)
   assert.equal(await bench.metric('shoal_front_queries_total', { way: 'malformed' }), 5)
+})
+
+test(`what is remembered is what look-up gives, over changes of the zone and all kinds of queries (SEED=${SEED})`, async () => {
+  const bench = await openBench(LOCAL)
+  const { engine: fresh } = await bench.successor(LOCAL)
+  const sourceId = 1
+  const random = new Random()
+  const names = ['example', 'www.example', 'WWW.example', 'many.example', 'a.wild.example', 'no.example', 'sub.example']
+  const client = { udp: aClient(), tcp: { ...aClient(), tcp: true } }
+  const out = new Uint8Array(65535)
+  const ask = (engine: Engine, query: Uint8Array, over: Client): Uint8Array | number => {
+    const length = engine.handle(query, 0, query.length, over, bench.port, out, 0, 65535)
+    return length > 0 ? out.slice(0, length) : length
+  }
+  for (let i = 0; i < 4000; i++) {
+    if (random.below(100) === 0) {
+      const many = Array.from({ length: random.below(60) }, (_, n) => `many.example. A 198.51.100.${n}`)
+      const lines = [
+        ZONE[0]!.replace(' 1 ', ` ${i + 2} `),
+        ...ZONE.slice(1),
+        `www.example. A 192.0.2.${i & 255}`,
+        ...many,
+      ]
+      await replaceZone(bench.store, 'example.', lines, { sourceId })
+    }
+    const udpSize = random.of([undefined, 512, 700, 1232, 4096])
+    const query = composeTestQuery(random.of(names), random.of([1, 6, 16, 28, 255]), {
+      id: random.below(65536),
+      flags: random.of([0, 0x0100, 0x0130]),
+      dnssecOk: random.below(4) === 0,
+      ...(udpSize === undefined ? {} : { udpSize }),
+    })
+    const over = random.of([client.udp, client.tcp])
+    // Octets behind the message mean nothing, but with them no query is like another.
+    const unlike = Uint8Array.from([...query, i >> 8, i, 1])
+    assert.deepEqual(ask(bench.engine, query, over), ask(fresh, unlike, over), Buffer.from(query).toString('hex'))
+  }
 })

@@ -1,5 +1,5 @@
 /**
- * Every test that runs on the API in memory, on a real kube-apiserver. One list: the files of test/kube that open a cluster; what only one of the
+ * `npm run kube`: every test that runs on the API in memory, on a real kube-apiserver. One list: the files of test/kube that open a cluster; what only one of the
  * two can be made to do is skipped there, and says so.
  *
  * SHOAL_KUBE_FILES=names.test.ts,start.test.ts runs only these.
