@@ -271,11 +271,11 @@ describe('invariant 5', () => {
       return { first: sizes[0]!, further: (sizes[1]! - sizes[0]!) / 3 }
     }
     const few = await bytesPerThread(1000)
-    const many = await bytesPerThread(200_000)
+    const many = await bytesPerThread(80_000)
     const records = many.first - few.first
     const copied = many.further - few.further
     const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
-    assert.ok(records > 25e6, `${mb(records)} for 200,000 names: what was measured?`)
+    assert.ok(records > 10e6, `${mb(records)} for 80,000 names: what was measured?`)
     assert.ok(copied < records / 4, `${mb(copied)} of ${mb(records)} more in each further thread`)
   })
 
@@ -308,12 +308,12 @@ describe('invariant 5', () => {
       reserved: await cacheBytes('reserved'),
       process: anonymousBytes(server.pid),
     }
-    for (let i = 1; i <= 20; i++) await ask1000(i * 1000)
+    for (let i = 1; i <= 10; i++) await ask1000(i * 1000)
     assert.ok(before.used > 0 && before.used <= before.reserved)
     assert.equal(await cacheBytes('reserved'), before.reserved)
     assert.ok((await cacheBytes('used')) <= before.reserved)
     const grown = anonymousBytes(server.pid) - before.process
-    assert.ok(grown < 32e6, `${Math.round(grown / 1e6)} MB more after 20 times as many names as fit`)
+    assert.ok(grown < 32e6, `${Math.round(grown / 1e6)} MB more after 10 times as many names as fit`)
   })
 })
 
