@@ -149,6 +149,13 @@ async function run(): Promise<number> {
   )
   const folder = mkdtempSync(join(tmpdir(), 'shoal-bench-'))
   const bench = new Bench({ folder, cores, serverCoreCount: Number(options.cores), pace, progress })
+  const interrupted = (): void => {
+    bench.close()
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  }
+  // Whoever stops the suite wants its servers stopped too.
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
   const results: WorkloadResult[] = []
   const measured: MeasureResult[] = []
   try {

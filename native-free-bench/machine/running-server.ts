@@ -10,6 +10,12 @@ import { pinned } from './pinning.ts'
 const ASK_EVERY_MS = 20
 const STOP_LIMIT_MS = 5000
 
+/** Whatever ends the suite, they end with it. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill()
+})
+
 export class RunningServer {
   readonly pid: number
   readonly startSeconds: number
@@ -40,11 +46,13 @@ export class RunningServer {
     const output = openSync(about.outputFile, 'w')
     const child = spawn(file, list, { stdio: ['ignore', output, output], env: { ...process.env, ...env } })
     closeSync(output)
+    running.add(child)
     let ended: string | undefined
     child.on('error', (error) => {
       ended = error.message
     })
     child.on('exit', (code, signal) => {
+      running.delete(child)
       ended = `ended with ${signal ?? `code ${code}`}`
     })
     const ask = about.transport === 'udp' ? askUdp : askTcp

@@ -10,6 +10,8 @@ import type { ZoneStore } from '../zone/zone-store.ts'
 import type { QueryHandler } from './query-handler.ts'
 
 export interface Engine extends QueryHandler {
+  /** Resolves when its threads serve, rejects when a plugin can't be opened there. Until then queries wait that need them. */
+  readonly opened: Promise<void>
   /** A plugin's primary part told its handlers something; threads that start later hear the last of it too. */
   tell(sourceId: number, data: unknown): void
   /** Metrics of all pool threads, threads that died included. */
@@ -35,5 +37,5 @@ export interface EngineOptions {
   readonly previous: Engine | undefined
 }
 
-/** Resolves when the engine could serve; rejects with what keeps it from that. */
+/** Resolves when the event loop could serve; rejects with what keeps it from that. */
 export type CreateEngine = (options: EngineOptions) => Promise<Engine>

@@ -133,25 +133,24 @@ async function createEngine(options: EngineOptions, startThreads: StartThreads):
   })
   const closers: (() => void)[] = []
   const plans: BlockPlan[] = []
-  const front = new Front(options, caches, plans, closers)
-  const plan = async (): Promise<void> => {
+  // The threads start while this one loads what the front needs.
+  const front = new Front(options, startThreads(options.threads), caches, plans, closers)
+  try {
     for (const block of config.blocks) {
       const onClose = (close: () => void): unknown => closers.push(close)
       plans.push(await planBlock(block, { listeners: config.listeners, store, registry, onClose }))
     }
+  } catch (error) {
+    await front.close(0)
+    throw error
   }
-  // The threads start while this one loads what the front needs.
-  const [opened, planned] = await Promise.allSettled([front.open(startThreads(options.threads)), plan()])
-  if (opened.status === 'fulfilled' && planned.status === 'fulfilled') return front
-  if (opened.status === 'fulfilled') await front.close(0)
-  else for (const close of closers) close()
-  throw opened.status === 'rejected' ? opened.reason : (planned as PromiseRejectedResult).reason
+  front.begin()
+  return front
 }
 
 class Front implements Engine, HandOffOwner {
   readonly caches: CacheSet
   readonly log = createLogger()
-  readonly #options: EngineOptions
   readonly #store: ZoneStore
   readonly #listeners: readonly ListenerConfig[]
   readonly #tables: readonly BlockTable[]
@@ -184,9 +183,9 @@ class Front implements Engine, HandOffOwner {
   #now: number | undefined
 
   /** For replies from the pool. */
-  #handOff!: HandOff
-  #slots!: Slots
-  #purposes!: Uint8Array
+  readonly #handOff: HandOff
+  readonly #slots: Slots
+  readonly #purposes: Uint8Array
   readonly #slotQuery = new ParsedQuery(HASH_SEED)
   readonly #slotClient: Client = { family: 4, address: new Uint8Array(16), port: 0, listenerId: 0, tcp: false }
   readonly #body = new ReplyBody()
@@ -195,9 +194,14 @@ class Front implements Engine, HandOffOwner {
   /** By slot: when a client that has a stale answer has waited long enough. */
   readonly #staleTimers = new Map<number, NodeJS.Timeout>()
 
-  constructor(options: EngineOptions, caches: CacheSet, plans: readonly BlockPlan[], closers: readonly (() => void)[]) {
+  constructor(
+    options: EngineOptions,
+    pool: Piscina,
+    caches: CacheSet,
+    plans: readonly BlockPlan[],
+    closers: readonly (() => void)[],
+  ) {
     const { config, store, registry, onReport } = options
-    this.#options = options
     this.caches = caches
     this.#store = store
     this.#listeners = config.listeners
@@ -209,30 +213,25 @@ class Front implements Engine, HandOffOwner {
     this.#ways = this.#metrics.ways
     this.#dnsMetrics = dnsMetrics(registry)
     this.#view = { caches, plans, inFlight: () => this.#handOff.inFlight }
-  }
-
-  /** Sets the pool to work. Rejects when a plugin can't be opened there. */
-  async open(pool: Piscina): Promise<void> {
-    const { config, store } = this.#options
-    try {
-      this.#handOff = await HandOff.open(
-        pool,
-        {
-          config,
-          store: store.region,
-          caches: this.caches.handle,
-          cacheThreadBase: 1 + (config.generation % 2) * CACHE_THREADS,
-          hashSeed: HASH_SEED,
-          debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
-        },
-        this,
-      )
-    } catch (error) {
-      await this.#channel.close()
-      throw error
+    const data = {
+      config,
+      store: store.region,
+      caches: caches.handle,
+      cacheThreadBase: 1 + (config.generation % 2) * CACHE_THREADS,
+      hashSeed: HASH_SEED,
+      debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
     }
+    this.#handOff = new HandOff(pool, data, this)
     this.#slots = this.#handOff.slots
     this.#purposes = new Uint8Array(this.#slots.count)
+  }
+
+  get opened(): Promise<void> {
+    return this.#handOff.opened
+  }
+
+  /** Its figures count from now on. */
+  begin(): void {
     this.#metrics.open(this.#view)
   }
 

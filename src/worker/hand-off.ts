@@ -89,6 +89,8 @@ const ABANDONED = 3
 
 export class HandOff {
   readonly slots: Slots
+  /** Resolves when all threads serve, rejects when a plugin can't be opened in them. */
+  readonly opened: Promise<void>
   readonly #pool: Piscina
   readonly #data: PoolData
   readonly #owner: HandOffOwner
@@ -115,14 +117,16 @@ export class HandOff {
   readonly #sweep: NodeJS.Timeout
   readonly #repeats: Uint8Array
   readonly #counts: PoolCounts
-  #serving: readonly Promise<void>[] = []
+  readonly #serving: readonly Promise<void>[]
   #turn = 0
   #held: Promise<void> | undefined
   #endHold = (): void => {}
   #closing = false
   #closed = false
 
-  private constructor(pool: Piscina, slots: Slots, data: Omit<PoolData, 'slots'>, owner: HandOffOwner) {
+  /** Sets the pool's threads to work. */
+  constructor(pool: Piscina, data: Omit<PoolData, 'slots'>, owner: HandOffOwner) {
+    const slots = Slots.create(pool.options.maxThreads)
     this.#pool = pool
     this.slots = slots
     this.#data = { ...data, slots: slots.region }
@@ -147,31 +151,24 @@ export class HandOff {
     this.#counts = owner.counts
     this.#sweep = setInterval(() => this.#abandonLate(), 1000)
     this.#sweep.unref()
+    this.#serving = Array.from({ length: threads }, (_, thread) => this.#serve(thread))
+    void this.#drainReplies()
+    this.opened = this.#open()
+    // Whoever cares asks for it.
+    this.opened.catch(() => {})
   }
 
-  /** Sets the pool's threads to work; resolves when all serve, rejects when a plugin can't be opened in them. */
-  static async open(pool: Piscina, data: Omit<PoolData, 'slots'>, owner: HandOffOwner): Promise<HandOff> {
-    const threads = pool.options.maxThreads
-    const slots = Slots.create(threads)
-    const handOff = new HandOff(pool, slots, data, owner)
-    const serving = Array.from({ length: threads }, (_, thread) => handOff.#serve(thread))
-    handOff.#serving = serving
-    void handOff.#drainReplies()
+  async #open(): Promise<void> {
+    const { slots } = this
     const failed = new Promise<never>((_, reject) => {
-      for (const first of serving) first.catch(reject)
+      for (const first of this.#serving) first.catch(reject)
     })
     const ready = (async () => {
-      while (slots.announced < threads) await (slots.waitReplies() ?? new Promise(setImmediate))
+      while (slots.announced < slots.threads) await (slots.waitReplies() ?? new Promise(setImmediate))
     })()
-    try {
-      await Promise.race([ready, failed])
-    } catch (error) {
-      await handOff.destroy()
-      throw error
-    }
-    for (const [thread, first] of serving.entries())
-      first.catch((error: unknown) => handOff.#onDeath(thread, error, RESTART_MS))
-    return handOff
+    await Promise.race([ready, failed])
+    for (const [thread, first] of this.#serving.entries())
+      first.catch((error: unknown) => this.#onDeath(thread, error, RESTART_MS))
   }
 
   /** Queries in the pool or waiting for one. */

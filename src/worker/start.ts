@@ -5,8 +5,8 @@
  *   Link ─► Worker ─► Listeners ─► UdpSocket, TcpServer ─► GuardedHandler ─► Engine
  *              └────► ZoneInbox ─► ZoneStore ────────────────────────────────┘
  *
- * The sockets open last, when the engine is ready and the records are there: from the moment they are bound, the kernel
- * gives them their share of the clients.
+ * The sockets open last, when the records are there and the pool serves: from the moment they are bound, the kernel gives
+ * them their share of the clients. Only where nobody serves yet they don't wait for the pool.
  */
 
 import { flushCompileCache } from 'node:module'
@@ -88,7 +88,7 @@ class Worker {
         this.#configured = this.#configure(message.settings, message.config, message.told)
         break
       case 'open':
-        this.#inbox.after(() => void this.#openListeners())
+        this.#inbox.after(() => void this.#openListeners(message.early))
         break
       case 'zone': {
         const { sequence, changes, round } = message
@@ -153,11 +153,14 @@ class Worker {
     }
   }
 
-  async #openListeners(): Promise<void> {
+  async #openListeners(early: boolean): Promise<void> {
     if (!(await this.#configured)) return
     try {
-      const change = await this.#listeners!.prepare(this.#config!, this.#serving!.guard)
+      const { engine, guard } = this.#serving!
+      if (!early) await engine.opened
+      const change = await this.#listeners!.prepare(this.#config!, guard)
       change.commit()
+      await engine.opened
       const { name: transport, reason } = this.#transport!
       this.#link.send({ kind: 'serving', transport, reason })
       // A process that is killed leaves it to the next one too, which starts 150 ms sooner with it.
@@ -187,6 +190,7 @@ class Worker {
     let serving: Serving | undefined
     try {
       serving = await this.#createEngine(config, told, this.#serving!.engine)
+      await serving.engine.opened
       const change = await this.#listeners!.prepare(config, serving.guard)
       const prepared: Prepared = { ...serving, config, change }
       if (preparing.abandoned) await discard(prepared)

@@ -295,7 +295,7 @@ function testDeath(): void {
     const corefile = '.:PORT {\n  whoami\n  prometheus 127.0.0.1:PORT1\n}\n'
     const server = await start({ processes: 2 }, corefile)
     const scrape = async (): Promise<string> => (await fetch(`http://127.0.0.1:${server.ports[1]}/metrics`)).text()
-    await using steady = steadyQueries({ port: server.port, perSecond: 300 })
+    await using steady = steadyQueries({ port: server.port, perSecond: 200 })
     const KILLS = 5
     const times: number[] = []
     let counted = 0

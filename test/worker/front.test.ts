@@ -131,6 +131,7 @@ async function openBench(
     previous: before?.engine,
   })
   open.push(engine)
+  await engine.opened
   const port = new Port()
   const out = new Uint8Array(65535)
   const client = aClient()
