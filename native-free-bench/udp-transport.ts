@@ -82,6 +82,7 @@ if (nsd.version() !== undefined) {
       workload: hits,
       zoneFile,
       upstreamPort: 0,
+      clusterUrl: '',
     })
   })
 }

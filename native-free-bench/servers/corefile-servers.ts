@@ -17,7 +17,9 @@ function corefile(setup: Setup): string {
   if (workload.corefile !== undefined)
     return block('.', [
       ...common,
-      ...workload.corefile((origin) => setup.zoneFile(origin), `${address}:${setup.upstreamPort}`).split('\n'),
+      ...workload
+        .corefile((origin) => setup.zoneFile(origin), `${address}:${setup.upstreamPort}`, setup.clusterUrl)
+        .split('\n'),
     ])
   if (workload.forward !== undefined) return block('.', [...common, `forward . ${address}:${setup.upstreamPort}`])
   return workload.zones.map(({ origin }) => block(origin, [...common, `file ${setup.zoneFile(origin)}`])).join('')

@@ -18,6 +18,8 @@ export interface Setup {
   zoneFile(origin: string): string
   /** A server for the workload's zones on another core: for those that forward or cache. */
   readonly upstreamPort: number
+  /** The Kubernetes API that the workload asks for; '' for none. */
+  readonly clusterUrl: string
 }
 
 export interface Command {

@@ -7,6 +7,7 @@ import type { Job } from '../load/generator.ts'
 import { LoadProcess } from '../load/load-process.ts'
 import { QuerySet } from '../load/query-set.ts'
 import { searchHighest } from '../load/search.ts'
+import { type KubeApi, startKubeApi } from '../machine/kube-api.ts'
 import type { Cores } from '../machine/pinning.ts'
 import { cpuTime, memoryOctets } from '../machine/process-tree.ts'
 import { RunningServer } from '../machine/running-server.ts'
@@ -56,6 +57,18 @@ interface Contender {
   highest?: ServerResult['highest']
 }
 
+interface Upstream {
+  readonly port: number
+  stop(): Promise<void>
+}
+
+/** What the servers of a workload ask while they run. */
+interface Besides {
+  readonly upstream: Upstream | undefined
+  readonly cluster: KubeApi | undefined
+  stop(): Promise<void>
+}
+
 export function estimateSeconds(workload: Workload, kinds: readonly ServerKind[], pace: Pace): number {
   const start = workload.large ? LARGE_START_SECONDS : START_SECONDS
   const starts = workload.large ? pace.rounds + 1 : 1
@@ -94,11 +107,10 @@ export class Bench {
   async measure(name: string, workload: Workload, kinds: readonly ServerKind[]): Promise<WorkloadResult> {
     const zoneFile = writeZones(join(this.#folder, name), workload)
     const query = firstQuery(workload)
-    const upstream = await this.#upstreamFor(name, workload, kinds, zoneFile, query)
     const contenders: Contender[] = []
+    const besides = await this.#startBesides(name, workload, kinds, zoneFile, query)
     try {
-      for (const kind of kinds)
-        contenders.push(await this.#contender(name, workload, kind, zoneFile, upstream?.port ?? 0, query))
+      for (const kind of kinds) contenders.push(await this.#contender(name, workload, kind, zoneFile, besides, query))
       if (!workload.large) for (const contender of contenders) await this.#bringUp(contender, name, workload)
       for (let round = 0; round < this.#pace.rounds; round++) {
         for (const contender of contenders) await this.#round(contender, name, workload, round)
@@ -106,7 +118,7 @@ export class Bench {
       for (const contender of contenders) await this.#openLoops(contender, name, workload)
     } finally {
       for (const { server } of contenders) await server?.stop()
-      await upstream?.stop()
+      await besides.stop()
     }
     return {
       name,
@@ -130,7 +142,7 @@ export class Bench {
     const { workload } = measure
     const zoneFile = writeZones(join(this.#folder, name), workload)
     const query = firstQuery(workload)
-    const upstream = await this.#upstreamFor(name, workload, kinds, zoneFile, query)
+    const besides = await this.#startBesides(name, workload, kinds, zoneFile, query)
     const results = kinds.map((kind) => ({ server: kind.name, figures: {} as Record<string, number[]>, failed: '' }))
     try {
       for (let repeat = 0; repeat < measure.repeats; repeat++) {
@@ -138,7 +150,7 @@ export class Bench {
           const result = results[i]!
           this.#progress.show(`${measure.title}: ${kind.name}`)
           if (result.failed === '') {
-            const contender = await this.#contender(name, workload, kind, zoneFile, upstream?.port ?? 0, query)
+            const contender = await this.#contender(name, workload, kind, zoneFile, besides, query)
             try {
               const server = await contender.start()
               contender.server = server
@@ -156,7 +168,7 @@ export class Bench {
         }
       }
     } finally {
-      await upstream?.stop()
+      await besides.stop()
     }
     return {
       name,
@@ -196,7 +208,7 @@ export class Bench {
     workload: Workload,
     kind: ServerKind,
     zoneFile: Setup['zoneFile'],
-    upstreamPort: number,
+    besides: Besides,
     query: Buffer,
   ): Promise<Contender> {
     const folder = join(this.#folder, name, kind.name)
@@ -211,7 +223,8 @@ export class Bench {
       cores: this.#serverCoreCount,
       workload,
       zoneFile,
-      upstreamPort,
+      upstreamPort: besides.upstream?.port ?? 0,
+      clusterUrl: besides.cluster?.url ?? '',
     }
     return {
       kind,
@@ -318,13 +331,32 @@ export class Bench {
   }
 
   /** What the servers forward to, if anything. */
+  async #startBesides(
+    name: string,
+    workload: Workload,
+    kinds: readonly ServerKind[],
+    zoneFile: Setup['zoneFile'],
+    query: Buffer,
+  ): Promise<Besides> {
+    const upstream = await this.#upstreamFor(name, workload, kinds, zoneFile, query)
+    const cluster = workload.cluster === undefined ? undefined : await startKubeApi(workload.cluster)
+    return {
+      upstream,
+      cluster,
+      async stop() {
+        await upstream?.stop()
+        await cluster?.stop()
+      },
+    }
+  }
+
   async #upstreamFor(
     name: string,
     workload: Workload,
     kinds: readonly ServerKind[],
     zoneFile: Setup['zoneFile'],
     query: Buffer,
-  ): Promise<{ port: number; stop(): Promise<void> } | undefined> {
+  ): Promise<Upstream | undefined> {
     if (workload.forward === 'silent') return silentUpstream()
     if (workload.forward === undefined && !kinds.some(({ needsUpstream }) => needsUpstream)) return undefined
     const upstream = await this.#startUpstream(name, workload, zoneFile, query)
@@ -347,6 +379,7 @@ export class Bench {
       workload: answering,
       zoneFile,
       upstreamPort: 0,
+      clusterUrl: '',
     }
     const server = await RunningServer.start(nsd.prepare(setup), {
       core: this.#cores.load,
@@ -368,7 +401,7 @@ function firstQuery(workload: Workload): Buffer {
 }
 
 /** Takes queries and says nothing. */
-async function silentUpstream(): Promise<{ port: number; stop(): Promise<void> }> {
+async function silentUpstream(): Promise<Upstream> {
   const socket = createSocket('udp4')
   await new Promise<void>((resolve) => socket.bind(0, ADDRESS, resolve))
   return {

@@ -1,15 +1,12 @@
-/**
- * What a cluster asks its DNS, after the list that Kubernetes' own DNS tests expand for a pod with three search domains: 69 % NXDOMAIN, 6 %
- * NODATA, 25 % answers; A and AAAA one after the other, as a resolver library asks.
- */
-import type { Expected } from '../load/query-set.ts'
-import { A, AAAA, benchmarkAddress, benchmarkRdata, NOERROR, NXDOMAIN, type Workload } from './workload.ts'
+/** What a cluster asks its DNS, from a zone file, so that every server can take it. */
+import { clusterMix } from './shared/cluster-mix.ts'
+import { benchmarkAddress, benchmarkRdata, type Workload } from './workload.ts'
 
 const SERVICES = 500
 const NAMESPACES = 20
-const SEARCH = ['default.svc.cluster.local.', 'svc.cluster.local.', 'cluster.local.']
 
 const service = (i: number) => `svc${i}.ns${i % NAMESPACES}`
+const hasIPv6 = (i: number) => i % 6 !== 0
 
 export default {
   title: 'Cluster mix',
@@ -23,33 +20,18 @@ export default {
       *records() {
         for (let i = 0; i < SERVICES; i++) {
           yield `${service(i)}.svc A ${benchmarkAddress(i)}`
-          // One service in six has IPv4 only: its AAAA is the NODATA of the mix.
-          if (i % 6 !== 0) yield `${service(i)}.svc AAAA 2001:db8::${(i + 1).toString(16)}`
+          if (hasIPv6(i)) yield `${service(i)}.svc AAAA 2001:db8::${(i + 1).toString(16)}`
         }
       },
     },
   ],
-  queries() {
-    const list: Expected[] = []
-    const pair = (qname: string, a: Partial<Expected>, aaaa: Partial<Expected>) => {
-      list.push({ qname, qtype: A, rcode: NXDOMAIN, answers: 0, ...a })
-      list.push({ qname, qtype: AAAA, rcode: NXDOMAIN, answers: 0, ...aaaa })
-    }
-    for (let i = 0; i < SERVICES; i++) {
-      const answer = { rcode: NOERROR, answers: 1 }
-      const aaaa = i % 6 === 0 ? { rcode: NOERROR } : answer
-      if (i % 2 === 0) {
-        // `svcN.nsN`: right at the second search domain.
-        pair(`${service(i)}.${SEARCH[0]}`, {}, {})
-        pair(`${service(i)}.${SEARCH[1]}`, { ...answer, rdata: benchmarkRdata(i) }, aaaa)
-      } else {
-        // An external name walks the whole path before it leaves the cluster; the last step is not ours.
-        for (const domain of SEARCH) pair(`www.site${i}.com.${domain}`, {}, {})
-      }
-      // Every third one is asked by its full name at once.
-      if (i % 3 === 0) pair(`${service(i)}.${SEARCH[1]}`, { ...answer, rdata: benchmarkRdata(i) }, aaaa)
-    }
-    return list
-  },
+  queries: () =>
+    clusterMix(
+      Array.from({ length: SERVICES }, (_, i) => ({
+        name: service(i),
+        rdata: benchmarkRdata(i),
+        hasIPv6: hasIPv6(i),
+      })),
+    ),
   targets: [{ server: 'shoal', beside: 'knotd', measure: 'qps', goal: 0.9 }],
 } satisfies Workload

@@ -1,5 +1,6 @@
 /** What a workload is. Each has a file in this folder, which exports one as its default; the suite finds it there. */
 import { readdirSync } from 'node:fs'
+import type { ClusterSize } from '../../test/kube/big-cluster-names.ts'
 import type { Transport } from '../load/generator.ts'
 import type { Expected, Order } from '../load/query-set.ts'
 
@@ -27,7 +28,9 @@ export interface Workload {
   /** Plugins besides those that answer; errors, cache and loadbalance unless said. prometheus is always there. */
   readonly plugins?: readonly string[]
   /** What answers in Shoal and CoreDNS, where it is not just the zones: lines for one server block of the root. */
-  corefile?(zoneFile: (origin: string) => string, upstream: string): string
+  corefile?(zoneFile: (origin: string) => string, upstream: string, clusterUrl: string): string
+  /** The servers follow the API of such a cluster. */
+  readonly cluster?: ClusterSize
   /** Names of the servers that can take it; all that can serve a zone by default. */
   readonly servers?: readonly string[]
   /** Ratios of the report's targets: this server's QPS beside that one's should reach so much. */

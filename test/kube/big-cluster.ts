@@ -3,13 +3,8 @@
  * its own, so that what it needs isn't counted. Started by `memory.ts`; takes its orders from there.
  */
 import { ApiServer, type KubeObject } from './api-server.ts'
+import { type ClusterSize, NAMESPACES, namespaceOf, serviceAddresses, serviceName } from './big-cluster-names.ts'
 import { namespace, pod, service, slice } from './objects.ts'
-
-export interface ClusterSize {
-  readonly services: number
-  readonly endpoints: number
-  readonly pods: number
-}
 
 /** What the parent asks for. */
 export type Order =
@@ -24,22 +19,15 @@ export interface Told {
   readonly watches: number
 }
 
-const NAMESPACES = 100
 const ENDPOINTS_PER_SLICE_MAX = 100
-/** Every third service has two ports, every tenth is headless. */
 const TWO_PORTS_EVERY = 3
-const HEADLESS_EVERY = 10
 
-const namespaceOf = (i: number): string => `team-${i % NAMESPACES}`
-const serviceName = (i: number): string => `service-${String(i).padStart(5, '0')}`
 const addressOf = (i: number): string => `10.${64 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`
 const podName = (i: number): string => `workload-${i >> 4}-6d4cf56db6-${i.toString(36).padStart(5, '0')}`
 
-function clusterService(i: number): KubeObject {
-  const isHeadless = i % HEADLESS_EVERY === HEADLESS_EVERY - 1
-  const ip = isHeadless ? 'None' : `10.${32 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`
+function clusterService(i: number, dualStack = false): KubeObject {
   const ports = i % TWO_PORTS_EVERY === 0 ? ['http/TCP:80', 'metrics/TCP:9090'] : ['http/TCP:80']
-  return service(`${namespaceOf(i)}/${serviceName(i)}`, { ips: [ip], ports })
+  return service(`${namespaceOf(i)}/${serviceName(i)}`, { ips: serviceAddresses(i, dualStack), ports })
 }
 
 function* clusterSlices(i: number, from: number, count: number): Generator<KubeObject> {
@@ -84,10 +72,10 @@ function dressed(object: KubeObject, i: number): KubeObject {
   }
 }
 
-function* objectsOf({ services, endpoints, pods }: ClusterSize): Generator<KubeObject> {
+function* objectsOf({ services, endpoints, pods, dualStack }: ClusterSize): Generator<KubeObject> {
   for (let i = 0; i < NAMESPACES; i++) yield dressed(namespace(namespaceOf(i)), i)
   for (let i = 0; i < services; i++) {
-    yield dressed(clusterService(i), i)
+    yield dressed(clusterService(i, dualStack), i)
     const from = Math.floor((i * endpoints) / services)
     const to = Math.floor(((i + 1) * endpoints) / services)
     for (const each of clusterSlices(i, from, to - from)) yield dressed(each, i)

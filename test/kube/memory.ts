@@ -15,7 +15,8 @@ import { parseArgs } from 'node:util'
 import { composeTestQuery, openUdpClient } from '../support/dns-client.ts'
 import { spawnServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
-import type { ClusterSize, Order, Told } from './big-cluster.ts'
+import type { Order, Told } from './big-cluster.ts'
+import type { ClusterSize } from './big-cluster-names.ts'
 
 const KIB_PER_MIB = 1024
 /** Memory is looked at this long after the last list. */
