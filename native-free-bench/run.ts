@@ -30,13 +30,14 @@ const USAGE = `npm run bench -- [options]
   --seconds S        of a round (3; quick: 0.7)
   --search N         steps of the search for the highest rate at p99 ≤ 5 ms; 0: none (6; quick: 0)
   --cores N          cores for the server (1)
+  --dnsperf          dnsperf sends the queries of the rounds; no open loops, no measures
   --out FOLDER       where results.json, summary.md and the charts go (results/ beside the suite)
   --compare FILE     an earlier results.json: prints ratios; exit code 2 when something got worse beyond the noise
   --list             workloads, measures, and the servers found on PATH
   --help             this`
 
-const QUICK: Pace = { rounds: 2, seconds: 0.7, warmSeconds: 0.3, halfSeconds: 0.7, searchSteps: 0, searchSeconds: 0 }
-const FULL: Pace = { rounds: 5, seconds: 3, warmSeconds: 1, halfSeconds: 3, searchSteps: 6, searchSeconds: 2 }
+const QUICK = { rounds: 2, seconds: 0.7, warmSeconds: 0.3, halfSeconds: 0.7, searchSteps: 0, searchSeconds: 0 }
+const FULL = { rounds: 5, seconds: 3, warmSeconds: 1, halfSeconds: 3, searchSteps: 6, searchSeconds: 2 }
 
 const OPTIONS = {
   quick: { type: 'boolean', default: false },
@@ -46,6 +47,7 @@ const OPTIONS = {
   seconds: { type: 'string' },
   search: { type: 'string' },
   cores: { type: 'string', default: '1' },
+  dnsperf: { type: 'boolean', default: false },
   out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
   compare: { type: 'string' },
   list: { type: 'boolean', default: false },
@@ -65,13 +67,13 @@ const workloads = new Map<string, Awaited<ReturnType<typeof readWorkload>>>()
 for (const name of workloadNames()) {
   const workload = await readWorkload(name)
   // Without servers, it is load for a measure.
-  if (workload.servers?.length === 0) continue
+  if (workload.servers?.length === 0 || (options.dnsperf && workload.transport === 'tcp-fresh')) continue
   if (options.workloads !== undefined ? isWanted(options.workloads, name) : !options.quick || workload.quick)
     workloads.set(name, workload)
 }
 
 const measures = new Map<string, Measure>()
-for (const name of measureNames()) {
+for (const name of options.dnsperf ? [] : measureNames()) {
   const measure = await readMeasure(name)
   const wanted = options.workloads !== undefined ? isWanted(options.workloads, name) : !options.quick || measure.quick
   if (wanted) measures.set(name, measure)
@@ -120,11 +122,13 @@ function list(): void {
 
 async function run(): Promise<number> {
   const basic = options.quick ? QUICK : FULL
-  const pace = {
+  const pace: Pace = {
     ...basic,
+    ...(options.dnsperf ? { halfSeconds: 0 } : {}),
+    dnsperf: options.dnsperf,
     rounds: Number(options.rounds ?? basic.rounds),
     seconds: Number(options.seconds ?? basic.seconds),
-    searchSteps: Number(options.search ?? basic.searchSteps),
+    searchSteps: options.dnsperf ? 0 : Number(options.search ?? basic.searchSteps),
   }
   const cores = chooseCores(Number(options.cores))
   const plan = [...workloads].map(([name, workload]) => ({
@@ -133,7 +137,10 @@ async function run(): Promise<number> {
     kinds: Object.keys(versions)
       .map((server) => servers.get(server)!)
       .filter(
-        (kind) => kind.takes(workload) && (workload.servers === undefined || workload.servers.includes(kind.name)),
+        (kind) =>
+          kind.takes(workload) &&
+          !(options.dnsperf && kind.unchecked) &&
+          (workload.servers === undefined || workload.servers.includes(kind.name)),
       ),
   }))
   const measurePlan = [...measures].map(([name, measure]) => ({

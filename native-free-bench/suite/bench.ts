@@ -3,6 +3,7 @@
 import { createSocket } from 'node:dgram'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { Dnsperf } from '../load/dnsperf.ts'
 import type { Job } from '../load/generator.ts'
 import { LoadProcess } from '../load/load-process.ts'
 import { QuerySet } from '../load/query-set.ts'
@@ -41,6 +42,8 @@ export interface Pace {
   /** 0: no search for the highest rate. */
   readonly searchSteps: number
   readonly searchSeconds: number
+  /** The rounds are dnsperf's. */
+  readonly dnsperf: boolean
 }
 
 interface Contender {
@@ -87,6 +90,7 @@ export class Bench {
   readonly #pace: Pace
   readonly #progress: Progress
   readonly #load: LoadProcess
+  readonly #dnsperf: Dnsperf | undefined
   /** Started when a measure wants it. */
   #loadBeside: LoadProcess | undefined
 
@@ -97,6 +101,7 @@ export class Bench {
     this.#pace = about.pace
     this.#progress = about.progress
     this.#load = new LoadProcess(about.cores.load)
+    this.#dnsperf = about.pace.dnsperf ? new Dnsperf(about.cores.load, about.folder) : undefined
   }
 
   close(): void {
@@ -270,7 +275,7 @@ export class Bench {
     if (contender.failed === undefined && server !== undefined) {
       this.#progress.show(`${workload.title}: ${contender.kind.name}, round ${round + 1} of ${this.#pace.rounds}`)
       const before = cpuTime(server.pid)
-      const result = await this.#load.run({
+      const result = await (this.#dnsperf ?? this.#load).run({
         ...this.#job(contender, name, workload),
         seconds,
         window: workload.window ?? WINDOW,

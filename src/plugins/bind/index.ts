@@ -39,16 +39,16 @@ function parseExcept({ name, at, args }: Property): string[] {
 
 /** All addresses of an interface, or the address itself. IPv6 ones in the form of RFC 5952, so that they compare. */
 function addressesOf({ text, at }: Token): string[] {
-  const interfaces = networkInterfaces()
-  const ofInterface = Object.hasOwn(interfaces, text) ? interfaces[text] : undefined
-  if (ofInterface !== undefined) {
-    return ofInterface.map(({ address, scopeid }) =>
-      scopeid === undefined || scopeid === 0 ? address : `${address}%${text}`,
-    )
+  if (isAddress(text)) {
+    const octets = new Uint8Array(16)
+    const family = parseAddress(text, octets)
+    const zone = text.indexOf('%')
+    return [addressText(octets.subarray(0, family === 4 ? 4 : 16)) + (zone < 0 ? '' : text.slice(zone))]
   }
-  if (!isAddress(text)) throw new CorefileError(at, `not a valid IP address or interface name: "${text}"`, EXAMPLE)
-  const octets = new Uint8Array(16)
-  const family = parseAddress(text, octets)
-  const zone = text.indexOf('%')
-  return [addressText(octets.subarray(0, family === 4 ? 4 : 16)) + (zone < 0 ? '' : text.slice(zone))]
+  const interfaces = networkInterfaces()
+  if (!Object.hasOwn(interfaces, text))
+    throw new CorefileError(at, `not a valid IP address or interface name: "${text}"`, EXAMPLE)
+  return interfaces[text]!.map(({ address, scopeid }) =>
+    scopeid === undefined || scopeid === 0 ? address : `${address}%${text}`,
+  )
 }

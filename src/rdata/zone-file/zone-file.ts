@@ -77,6 +77,8 @@ interface Frame {
   at: number
   end: number
   ended: boolean
+  /** Octets of the file's size that were not read yet. */
+  missing: number
   /** Line of `buffer[at]`. */
   line: number
   readonly records: RecordScanner
@@ -140,8 +142,9 @@ class ZoneFileReader {
     const absolute = resolve(path)
     this.#options.onFile?.(absolute)
     const handle = await open(absolute, 'r')
+    let size: number
     try {
-      const { size } = await handle.stat()
+      size = (await handle.stat()).size
       this.#octetsTotal += size
     } catch (error) {
       await handle.close()
@@ -151,10 +154,12 @@ class ZoneFileReader {
       file: path,
       path: absolute,
       handle,
-      buffer: new Uint8Array(CHUNK_SIZE),
+      // One octet more than a small file has, so that its end is seen with its last octet.
+      buffer: new Uint8Array(Math.min(CHUNK_SIZE, size + 1)),
       at: 0,
       end: 0,
       ended: false,
+      missing: size,
       line: 1,
       records: includer === undefined ? this.#firstScanner() : includer.frame.records.fork(includer.origin),
       generate: undefined,
@@ -171,6 +176,7 @@ class ZoneFileReader {
       at: 0,
       end: text.length,
       ended: true,
+      missing: 0,
       line: 1,
       records: this.#firstScanner(),
       generate: undefined,
@@ -395,17 +401,18 @@ class ZoneFileReader {
       return
     }
     const buffer =
-      left + CHUNK_SIZE <= frame.buffer.length
-        ? frame.buffer
-        : new Uint8Array(Math.max(left * 2, CHUNK_SIZE) + CHUNK_SIZE)
+      left * 2 <= frame.buffer.length ? frame.buffer : new Uint8Array(Math.max(left * 2, CHUNK_SIZE) + CHUNK_SIZE)
     if (buffer === frame.buffer) buffer.copyWithin(0, frame.at, frame.end)
     else buffer.set(frame.buffer.subarray(frame.at, frame.end))
     frame.buffer = buffer
     frame.at = 0
     frame.end = left
-    const { bytesRead } = await frame.handle.read(buffer, left, buffer.length - left, null)
+    const asked = buffer.length - left
+    const { bytesRead } = await frame.handle.read(buffer, left, asked, null)
     frame.end += bytesRead
-    if (bytesRead === 0) frame.ended = true
+    frame.missing -= bytesRead
+    // A file that has become longer has another stamp; a pipe has no size.
+    if (bytesRead === 0 || (bytesRead < asked && frame.missing === 0)) frame.ended = true
   }
 
   #lexError(frame: Frame, start: number, outcome: number): undefined {

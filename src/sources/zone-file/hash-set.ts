@@ -7,7 +7,8 @@ const TABLES = 256
 const SLOTS_AT_START = 64
 
 export class HashSet {
-  readonly #tables: Int32Array[] = Array.from({ length: TABLES }, () => new Int32Array(SLOTS_AT_START))
+  /** Made when first needed: most zones are small. */
+  readonly #tables = new Array<Int32Array | undefined>(TABLES)
   readonly #counts = new Int32Array(TABLES)
   /** 0 marks a free slot, so the hash 0 is kept apart. */
   #hasZero = false
@@ -20,7 +21,11 @@ export class HashSet {
       return isNew
     }
     const number = hash >>> 24
-    let table = this.#tables[number]!
+    let table = this.#tables[number]
+    if (table === undefined) {
+      table = new Int32Array(SLOTS_AT_START)
+      this.#tables[number] = table
+    }
     const slot = find(table, hash)
     if (table[slot] === hash) return false
     table[slot] = hash

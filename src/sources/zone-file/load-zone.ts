@@ -76,8 +76,7 @@ export async function loadZone(path: string, zone: ZoneHandle, options: LoadOpti
       await builder.putCollected()
     }
     const stamp = await stampOf(paths)
-    if ((await stampOf([path])).text !== before.text)
-      throw new ZoneLoadError(`file "${path}" changed while it was read`)
+    if (stamp.text.split(',', 1)[0] !== before.text) throw new ZoneLoadError(`file "${path}" changed while it was read`)
     await builder.commit()
     return { outcome: 'loaded', serial, stamp }
   } catch (error) {

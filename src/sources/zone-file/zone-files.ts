@@ -11,8 +11,10 @@ import type { ZoneFileProgress } from '../../rdata/zone-file/zone-file.ts'
 import type { ZonePublisher } from '../../zone/zone-change.ts'
 import { type FileStamp, hasChanged, loadZone } from './load-zone.ts'
 
-/** Files being read at once. */
+/** Files being read at once, by all plugins of the process together: each takes half a megabyte meanwhile. */
 const LOADS_AT_ONCE = 4
+let loads = 0
+const waitingLoads: (() => void)[] = []
 
 export interface ZoneFileSetting {
   readonly apex: string
@@ -144,6 +146,8 @@ export class ZoneFiles {
 
   async #load(zone: KeptZone): Promise<Look> {
     const { apex, path, byMtime } = zone.setting
+    if (loads === LOADS_AT_ONCE) await new Promise<void>((resolve) => waitingLoads.push(resolve))
+    else loads++
     try {
       const loaded = await loadZone(path, this.#publisher.zone(apex), {
         ...(zone.serial === undefined || byMtime ? {} : { unlessSerial: zone.serial }),
@@ -157,6 +161,10 @@ export class ZoneFiles {
       // A file that is wrong now is looked at again, whether it changed or not.
       zone.stamp = undefined
       return fileProblem(error as NodeJS.ErrnoException)
+    } finally {
+      const next = waitingLoads.shift()
+      if (next === undefined) loads--
+      else next()
     }
   }
 }
