@@ -9,7 +9,7 @@ const README = readFileSync(join(ROOT, 'src/plugins/kubernetes/README.md'), 'utf
 const TESTS = readFileSync(join(ROOT, 'test/kube/names.test.ts'), 'utf8')
 
 const titles = new Set([...TESTS.matchAll(/(?:title: |test\()'([^']+)'/g)].map(([, title]) => title!))
-const rows = [...README.matchAll(/^\| \d\.\d[.\d]* \|.*\| ([^|]+) \|$/gm)].map(([, title]) => title!)
+const rows = [...README.matchAll(/^\| \d\.\d[.\d]* +\|.*\| ([^|]+?) +\|$/gm)].map(([, title]) => title!)
 
 test('each row is a test', () => {
   assert.ok(rows.length > 20, `${rows.length} rows`)
