@@ -31,21 +31,75 @@ export function shareCluster(block: BlockConfig, source: ClusterSource): () => v
  */
 export function followCluster(block: BlockConfig, view: ClusterView, onPublished: () => void): () => void {
   const shared = sharedOf(block)
-  let attached: ClusterSource | undefined
+  const turns = new Turns(view)
+  let attached: { readonly source: ClusterSource; readonly turn: Turn } | undefined
+  const detach = (): void => {
+    if (attached === undefined) return
+    attached.turn.end()
+    attached.source.removeView(attached.turn)
+    attached = undefined
+  }
   const follow = (): void => {
     const source = shared.sources.at(-1)
-    if (source === attached) return
-    attached?.removeView(view)
-    attached = source
-    void source?.addView(view).then(onPublished)
+    if (source === attached?.source) return
+    detach()
+    if (source === undefined) return
+    const turn = new Turn(turns)
+    attached = { source, turn }
+    void source.addView(turn).then(onPublished)
   }
   shared.followers.add(follow)
   follow()
   return () => {
     shared.followers.delete(follow)
-    attached?.removeView(view)
-    attached = undefined
+    detach()
     drop(block)
+  }
+}
+
+/** One thing at a time is done to the view, whichever source does it: what the old one had begun ends before the new one begins. */
+class Turns {
+  readonly view: ClusterView
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(view: ClusterView) {
+    this.view = view
+  }
+
+  run(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
+
+/** The view, for one source, until that source is the block's no longer. */
+class Turn implements ClusterView {
+  readonly #turns: Turns
+  #isOver = false
+
+  constructor(turns: Turns) {
+    this.#turns = turns
+  }
+
+  get freshOnly(): boolean {
+    return this.#turns.view.freshOnly === true
+  }
+
+  end(): void {
+    this.#isOver = true
+  }
+
+  replaceAll(...about: Parameters<ClusterView['replaceAll']>): Promise<void> {
+    return this.#turns.run(async () => {
+      if (!this.#isOver) await this.#turns.view.replaceAll(...about)
+    })
+  }
+
+  apply(...about: Parameters<ClusterView['apply']>): Promise<void> {
+    return this.#turns.run(async () => {
+      if (!this.#isOver) await this.#turns.view.apply(...about)
+    })
   }
 }
 
