@@ -4,7 +4,7 @@ import { clusterMix } from './cluster-mix.ts'
 
 const CLUSTER = { services: 10_000, endpoints: 20_000, pods: 0, dualStack: true }
 
-/** Shoal and CoreDNS on a cluster of 10,000 Services; the mix asks for the first `asked` of them. */
+/** A cluster of 10,000 Services; the mix asks for the first `asked` of them. */
 export function kubernetes(asked: number, about: Pick<Workload, 'title' | 'shows' | 'order'>): Workload {
   return {
     ...about,
@@ -20,6 +20,6 @@ export function kubernetes(asked: number, about: Pick<Workload, 'title' | 'shows
           return ipv4 === 'None' ? [] : [{ name, rdata: rdataOf(ipv4!), hasIPv6: ipv6 !== undefined }]
         }),
       ),
-    servers: ['shoal', 'shoal-dgram', 'coredns'],
+    servers: ['shoal', 'shoal-dgram'],
   }
 }
