@@ -30,8 +30,11 @@ export interface Counted {
 export class Dnsperf {
   readonly #core: string | undefined
   readonly #file: string
-  /** What the file holds. */
+  /** The workload that the file holds. */
   #written = ''
+  /** Its queries are asked once: each run has a file of its own. */
+  #isUnique = false
+  #rcodes: ReadonlySet<string> = new Set()
   #nextSerial = 0
 
   constructor(core: string | undefined, folder: string) {
@@ -41,33 +44,30 @@ export class Dnsperf {
 
   /** Rejects with what it printed when it fails. */
   async run({ workload: name, address, port, transport, flows, seconds, window = 1000 }: Job): Promise<Counted> {
-    const workload = await readWorkload(name)
-    const expected = workload.queries()
-    const isUnique = expected.some(({ unique }) => unique)
-    if (isUnique || this.#written !== name) {
+    if (this.#isUnique || this.#written !== name) {
+      const workload = await readWorkload(name)
+      const expected = workload.queries()
       const queries = new QuerySet(expected, workload.order)
-      const lines = isUnique ? seconds * UNIQUE_PER_SECOND : workload.order === 'sequence' ? queries.size : LINES
+      this.#isUnique = expected.some(({ unique }) => unique)
+      this.#rcodes = new Set(expected.map(({ rcode }) => (rcode === 0 ? 'NOERROR' : 'NXDOMAIN')))
+      const lines = this.#isUnique ? seconds * UNIQUE_PER_SECOND : workload.order === 'sequence' ? queries.size : LINES
       await this.#write(queries, Math.ceil(lines))
       this.#written = name
     }
-    const [command, args] = pinned(this.#core, 'dnsperf', [
-      ...[
-        '-s',
-        address,
-        '-p',
-        `${port}`,
-        '-m',
-        transport,
-        '-d',
-        this.#file,
-        '-l',
-        `${Math.max(1, Math.round(seconds))}`,
-      ],
-      ...['-c', `${flows}`, '-q', `${window}`, '-t', '1'],
-    ])
+    const options = {
+      s: address,
+      p: port,
+      m: transport,
+      d: this.#file,
+      l: Math.max(1, Math.round(seconds)),
+      c: flows,
+      q: window,
+      t: 1,
+    }
+    const list = Object.entries(options).flatMap(([option, value]) => [`-${option}`, `${value}`])
+    const [command, args] = pinned(this.#core, 'dnsperf', list)
     const { stdout } = await promisify(execFile)(command, args, { maxBuffer: 1 << 24 })
-    const rcodes = new Set(expected.map(({ rcode }) => (rcode === 0 ? 'NOERROR' : 'NXDOMAIN')))
-    return readCounts(stdout, rcodes)
+    return readCounts(stdout, this.#rcodes)
   }
 
   async #write(queries: QuerySet, lines: number): Promise<void> {

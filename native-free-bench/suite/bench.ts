@@ -3,12 +3,12 @@
 import { createSocket } from 'node:dgram'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { BigCluster } from '../../test/kube/big-cluster-process.ts'
 import { Dnsperf } from '../load/dnsperf.ts'
 import type { Job } from '../load/generator.ts'
 import { LoadProcess } from '../load/load-process.ts'
 import { QuerySet } from '../load/query-set.ts'
 import { searchHighest } from '../load/search.ts'
-import { type KubeApi, startKubeApi } from '../machine/kube-api.ts'
 import type { Cores } from '../machine/pinning.ts'
 import { cpuTime, memoryOctets } from '../machine/process-tree.ts'
 import { RunningServer } from '../machine/running-server.ts'
@@ -68,7 +68,8 @@ interface Upstream {
 /** What the servers of a workload ask while they run. */
 interface Besides {
   readonly upstream: Upstream | undefined
-  readonly cluster: KubeApi | undefined
+  /** '' without a cluster. */
+  readonly clusterUrl: string
   stop(): Promise<void>
 }
 
@@ -229,7 +230,7 @@ export class Bench {
       workload,
       zoneFile,
       upstreamPort: besides.upstream?.port ?? 0,
-      clusterUrl: besides.cluster?.url ?? '',
+      clusterUrl: besides.clusterUrl,
     }
     return {
       kind,
@@ -344,10 +345,12 @@ export class Bench {
     query: Buffer,
   ): Promise<Besides> {
     const upstream = await this.#upstreamFor(name, workload, kinds, zoneFile, query)
-    const cluster = workload.cluster === undefined ? undefined : await startKubeApi(workload.cluster)
+    const size = workload.cluster
+    const cluster = size === undefined ? undefined : new BigCluster()
+    const told = size === undefined ? undefined : await cluster?.ask({ kind: 'start', size })
     return {
       upstream,
-      cluster,
+      clusterUrl: told?.url ?? '',
       async stop() {
         await upstream?.stop()
         await cluster?.stop()

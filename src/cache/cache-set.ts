@@ -6,6 +6,7 @@
  * its local entries are made anew on first use, since they may be made from a configuration that is gone.
  */
 import { createHash } from 'node:crypto'
+import { zonesOfBlock } from '../corefile/served-zones.ts'
 import type { ServerConfig } from '../corefile/server-config.ts'
 import { AnswerCache, type AnswerCacheHandle, type AttachOptions, type Generations } from './answer-cache.ts'
 import { type CachePolicy, LOCAL_POLICY } from './policy.ts'
@@ -75,9 +76,7 @@ export class CacheSet {
     const serverOf: number[][] = []
     let shared = SHARED
     for (const block of config.blocks) {
-      const listeners = config.listeners.filter(({ zones }) =>
-        zones.some(({ blockIds }) => blockIds.includes(block.id)),
-      )
+      const listeners = [...new Set(zonesOfBlock(config.listeners, block.id).map(({ listener }) => listener))]
       const servers = listeners.map(({ server }) => server)
       const directive = block.plugins.find(({ name }) => name === 'cache')?.options as CacheDirective | undefined
       serverOf.push(config.listeners.map((listener) => Math.max(0, listeners.indexOf(listener))))

@@ -53,8 +53,7 @@ export type ToWorker =
       readonly config: ServerConfig
       readonly told: Told
     }
-  /** `early`: nobody serves yet, so what needs no pool thread is answered before they are there. */
-  | { readonly kind: 'open'; readonly early: boolean }
+  | { readonly kind: 'open' }
   /** `sequence` counts the zone messages to this worker; `applied` answers with it. `round` ends that hold. */
   | {
       readonly kind: 'zone'

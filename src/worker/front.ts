@@ -144,7 +144,6 @@ async function createEngine(options: EngineOptions, startThreads: StartThreads):
     await front.close(0)
     throw error
   }
-  front.begin()
   return front
 }
 
@@ -224,15 +223,11 @@ class Front implements Engine, HandOffOwner {
     this.#handOff = new HandOff(pool, data, this)
     this.#slots = this.#handOff.slots
     this.#purposes = new Uint8Array(this.#slots.count)
+    this.#metrics.open(this.#view)
   }
 
   get opened(): Promise<void> {
     return this.#handOff.opened
-  }
-
-  /** Its figures count from now on. */
-  begin(): void {
-    this.#metrics.open(this.#view)
   }
 
   get counts() {

@@ -6,17 +6,14 @@
  *
  * `--relists N`: so often all watches end with 410. `--json`: one line for programs. Linux only: reads /proc.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { composeTestQuery, openUdpClient } from '../support/dns-client.ts'
 import { spawnServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
-import type { Order, Told } from './big-cluster.ts'
 import type { ClusterSize } from './big-cluster-names.ts'
+import { BigCluster } from './big-cluster-process.ts'
 
 const KIB_PER_MIB = 1024
 /** Memory is looked at this long after the last list. */
@@ -42,16 +39,10 @@ const size: ClusterSize = {
   pods: Number(values.pods),
 }
 
-const api = fork(fileURLToPath(new URL('big-cluster.ts', import.meta.url)), {
-  execArgv: ['--disable-warning=ExperimentalWarning', '--max-old-space-size=8192'],
-})
-const ended = once(api, 'exit').then(([code]): never => {
-  throw new Error(`the API ended with code ${code}`)
-})
-ended.catch(() => {})
+const api = new BigCluster()
 let server: TestServer | undefined
 try {
-  const { url } = await ask({ kind: 'start', size })
+  const { url } = await api.ask({ kind: 'start', size })
   const startedAt = performance.now()
   server = await spawnServer(corefile(url, size), { args: ['-processes', '1'] })
   // Looking more often would make a log line each time.
@@ -92,7 +83,7 @@ try {
   process.stderr.write(`${(error as Error).stack}\n${said.slice(-40).join('\n')}\n`)
 } finally {
   await server?.stop()
-  if (api.connected) api.disconnect()
+  await api.stop()
 }
 
 function corefile(url: string, { pods }: ClusterSize): string {
@@ -113,12 +104,6 @@ function corefile(url: string, { pods }: ClusterSize): string {
 }`
 }
 
-async function ask(order: Order): Promise<Told> {
-  api.send(order)
-  const [told] = (await Promise.race([once(api, 'message'), ended])) as [Told]
-  return told
-}
-
 async function isReady({ ports, exitCode }: TestServer): Promise<boolean> {
   if (exitCode !== null) throw new Error(`the server ended with code ${exitCode}`)
   return await fetch(`http://127.0.0.1:${ports[2]}/ready`).then(
@@ -137,7 +122,7 @@ async function relist({
   writeFileSync(`/proc/${pid}/clear_refs`, '5')
   const from = performance.now()
   const cpuFrom = cpuSeconds(pid)
-  await ask({ kind: 'expire' })
+  await api.ask({ kind: 'expire' })
   const resources = size.pods > 0 ? 4 : 3
   await until(
     'all is watched again',
@@ -152,7 +137,7 @@ async function relist({
 }
 
 async function watches(): Promise<number> {
-  return (await ask({ kind: 'change', count: 0 })).watches
+  return (await api.ask({ kind: 'change', count: 0 })).watches
 }
 
 async function listRequests(port: number): Promise<number> {

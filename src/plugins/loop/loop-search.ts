@@ -13,6 +13,7 @@
 import { randomBytes } from 'node:crypto'
 import dgram from 'node:dgram'
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
+import { zonesOfBlock } from '../../corefile/served-zones.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { sharedGauge } from '../../observe/shared-metric.ts'
 import { textToName } from '../../wire/name.ts'
@@ -57,10 +58,8 @@ export class LoopSearch implements PrimaryPart {
     this.#log = context.log
     this.#tell = (state) => context.tell(state)
     this.#fatal = (text) => context.server.fatal(text)
-    const listener = context.server.listeners.find(
-      ({ transport, zones }) =>
-        transport === 'dns' && zones.some(({ blockIds }) => blockIds.includes(context.block.id)),
-    )
+    const served = zonesOfBlock(context.server.listeners, context.block.id)
+    const listener = served.find(({ listener: { transport } }) => transport === 'dns')?.listener
     this.#listener =
       listener === undefined
         ? undefined

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
-import type { ListenerConfig } from '../../corefile/server-config.ts'
+import { zonesOfBlock } from '../../corefile/served-zones.ts'
 import { figuresOf } from '../../messages/figures.ts'
 import { builtins } from '../../node-builtins.ts'
 import type { HttpReply, TlsSetup } from '../../observe/http-endpoint.ts'
@@ -79,8 +79,8 @@ export class MetricsEndpoint implements PrimaryPart {
     const { block, server, registry } = this.#context
     // Only what answers queries is listed, as in CoreDNS.
     const names = block.plugins.map(({ name }) => name).filter(isInChain)
-    this.#labels = zonesOfBlock(server.listeners, block.id).flatMap((served) =>
-      names.map((name) => ({ ...served, view: '', name })),
+    this.#labels = zonesOfBlock(server.listeners, block.id).flatMap(({ listener, zone }) =>
+      names.map((name) => ({ server: listener.server, zone, view: '', name })),
     )
     const enabled = pluginEnabled(registry)
     for (const labels of this.#labels) enabled.set(labels, 1)
@@ -108,33 +108,6 @@ export class MetricsEndpoint implements PrimaryPart {
     }
     return body
   }
-}
-
-interface ServedZone {
-  readonly server: string
-  readonly zone: string
-}
-
-/** By configuration and block: with thousands of blocks looking for each one's among all takes seconds. */
-const zonesOfBlocks = new WeakMap<readonly ListenerConfig[], Map<number, ServedZone[]>>()
-
-/** Where a block's queries come in, and for which zones. */
-function zonesOfBlock(listeners: readonly ListenerConfig[], block: number): readonly ServedZone[] {
-  let zones = zonesOfBlocks.get(listeners)
-  if (zones === undefined) {
-    zones = new Map()
-    for (const { server, zones: served } of listeners) {
-      for (const { zone, blockIds } of served) {
-        for (const id of blockIds) {
-          const known = zones.get(id)
-          if (known === undefined) zones.set(id, [{ server, zone }])
-          else known.push({ server, zone })
-        }
-      }
-    }
-    zonesOfBlocks.set(listeners, zones)
-  }
-  return zones.get(block) ?? []
 }
 
 function acceptsGzip(request: IncomingMessage): boolean {

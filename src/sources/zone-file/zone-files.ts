@@ -11,10 +11,10 @@ import type { ZoneFileProgress } from '../../rdata/zone-file/zone-file.ts'
 import type { ZonePublisher } from '../../zone/zone-change.ts'
 import { type FileStamp, hasChanged, loadZone } from './load-zone.ts'
 
-/** Files being read at once, by all plugins of the process together: each takes half a megabyte meanwhile. */
-const LOADS_AT_ONCE = 4
-let loads = 0
-const waitingLoads: (() => void)[] = []
+/** Files looked at and read at once, by all plugins of the process together: one that is read takes half a megabyte meanwhile. */
+const AT_ONCE = 4
+let working = 0
+const waiting: (() => void)[] = []
 
 export interface ZoneFileSetting {
   readonly apex: string
@@ -95,8 +95,7 @@ export class ZoneFiles {
 
   /** Looks at these zones (all when none are named), a few at a time. Never rejects. */
   async refresh(apexes: Iterable<string> = this.apexes): Promise<void> {
-    const queue = [...apexes]
-    await atOnce(queue, async (apex) => {
+    await inTurn(apexes, async (apex) => {
       const zone = this.#zones.get(apex)
       if (zone === undefined || zone.loading !== undefined || this.#stopped.signal.aborted) return
       let ended: (() => void) | undefined
@@ -117,7 +116,7 @@ export class ZoneFiles {
     settings: readonly S[],
     each: (setting: S, look: Look) => void,
   ): Promise<void> {
-    await atOnce([...settings], async (setting) => each(setting, await this.add(setting)))
+    await inTurn(settings, async (setting) => each(setting, await this.add(setting)))
   }
 
   /** Ends what is being read. What is served stays; the server removes it with the plugin. */
@@ -146,8 +145,6 @@ export class ZoneFiles {
 
   async #load(zone: KeptZone): Promise<Look> {
     const { apex, path, byMtime } = zone.setting
-    if (loads === LOADS_AT_ONCE) await new Promise<void>((resolve) => waitingLoads.push(resolve))
-    else loads++
     try {
       const loaded = await loadZone(path, this.#publisher.zone(apex), {
         ...(zone.serial === undefined || byMtime ? {} : { unlessSerial: zone.serial }),
@@ -161,10 +158,6 @@ export class ZoneFiles {
       // A file that is wrong now is looked at again, whether it changed or not.
       zone.stamp = undefined
       return fileProblem(error as NodeJS.ErrnoException)
-    } finally {
-      const next = waitingLoads.shift()
-      if (next === undefined) loads--
-      else next()
     }
   }
 }
@@ -187,10 +180,18 @@ function progressText(apex: string, { octets, octetsTotal, records, elapsedMs }:
   return `Loading zone "${apex}": ${percent}%, ${records} records after ${printGoDuration(Math.round(elapsedMs / 100) * 100)}`
 }
 
-async function atOnce<T>(queue: T[], work: (item: T) => Promise<void>): Promise<void> {
-  queue.reverse()
-  const worker = async (): Promise<void> => {
-    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await work(item)
+/** Does the work for each, AT_ONCE of them at a time in the whole process. */
+async function inTurn<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const one = async (item: T): Promise<void> => {
+    if (working === AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
+    else working++
+    try {
+      await work(item)
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) working--
+      else next()
+    }
   }
-  await Promise.all(Array.from({ length: Math.min(LOADS_AT_ONCE, queue.length) }, worker))
+  await Promise.all(Array.from(items, one))
 }
