@@ -50,13 +50,13 @@ export interface TestServer {
   stop(): Promise<void>
 }
 
-/** Resolves when the server serves; rejects with its output when it ends before. */
+/** Resolves when the server has said its last word about its start; rejects with its output when it ends before. */
 export async function startServer(corefile: string, options: ServerOptions = {}): Promise<TestServer> {
   const server = await spawnServer(corefile, options)
   try {
     await until(
       'the server serves',
-      () => server.exitCode !== null || server.lines.some((line) => line.startsWith('Shoal-')),
+      () => server.exitCode !== null || server.lines.some((line) => line.includes('UDP transport')),
       options.patienceMs ?? 20_000,
     )
     if (server.exitCode !== null) throw new Error(`the server ended with code ${server.exitCode}`)
