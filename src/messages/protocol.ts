@@ -53,7 +53,8 @@ export type ToWorker =
       readonly config: ServerConfig
       readonly told: Told
     }
-  | { readonly kind: 'open' }
+  /** `early`: nobody serves yet, so what needs no pool thread is answered before they are there. */
+  | { readonly kind: 'open'; readonly early: boolean }
   /** `sequence` counts the zone messages to this worker; `applied` answers with it. `round` ends that hold. */
   | {
       readonly kind: 'zone'

@@ -119,8 +119,7 @@ export class Supervisor {
   /** Lets all workers open their sockets. Resolves with the UDP transport in use when all serve. */
   async open(): Promise<{ readonly transport: string; readonly reason: string }> {
     this.#isOpen = true
-    for (const { worker } of this.#slots)
-      if (worker !== undefined && this.#isFed.has(worker)) worker.send({ kind: 'open' })
+    for (const { worker } of this.#slots) if (worker !== undefined && this.#isFed.has(worker)) this.#letOpen(worker)
     await this.#until(() => this.#slots.every(({ worker }) => worker?.phase === 'serving'))
     this.#onStartFailure = undefined
     return this.#transport!
@@ -242,7 +241,12 @@ export class Supervisor {
       return
     }
     this.#isFed.add(worker)
-    if (this.#isOpen) worker.send({ kind: 'open' })
+    if (this.#isOpen) this.#letOpen(worker)
+  }
+
+  #letOpen(worker: WorkerHandle): void {
+    // A worker that takes another one's place takes clients only when it can answer them all.
+    worker.send({ kind: 'open', early: this.#onStartFailure !== undefined })
   }
 
   #failed(worker: WorkerHandle, text: string): void {

@@ -6,7 +6,7 @@
  *              └────► ZoneInbox ─► ZoneStore ────────────────────────────────┘
  *
  * The sockets open last, when the records are there and the pool serves: from the moment they are bound, the kernel gives
- * them their share of the clients.
+ * them their share of the clients. Only where nobody serves yet they don't wait for the pool.
  */
 
 import { flushCompileCache } from 'node:module'
@@ -88,7 +88,7 @@ class Worker {
         this.#configured = this.#configure(message.settings, message.config, message.told)
         break
       case 'open':
-        this.#inbox.after(() => void this.#openListeners())
+        this.#inbox.after(() => void this.#openListeners(message.early))
         break
       case 'zone': {
         const { sequence, changes, round } = message
@@ -153,13 +153,14 @@ class Worker {
     }
   }
 
-  async #openListeners(): Promise<void> {
+  async #openListeners(early: boolean): Promise<void> {
     if (!(await this.#configured)) return
     try {
       const { engine, guard } = this.#serving!
-      await engine.opened
+      if (!early) await engine.opened
       const change = await this.#listeners!.prepare(this.#config!, guard)
       change.commit()
+      await engine.opened
       const { name: transport, reason } = this.#transport!
       this.#link.send({ kind: 'serving', transport, reason })
       // A process that is killed leaves it to the next one too, which starts 150 ms sooner with it.
