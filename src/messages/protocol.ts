@@ -40,6 +40,8 @@ export interface WorkerSettings {
   readonly processes: number
   /** Pool threads of this process. */
   readonly threads: number
+  /** They start when the sockets are open: there is one processor, and the event loop answers first. */
+  readonly threadsLast: boolean
   readonly udp: UdpChoice
 }
 

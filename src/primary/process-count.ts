@@ -27,7 +27,8 @@ export function threadCount(asked: number | undefined, processes: number, machin
   return asked ?? Math.max(1, Math.ceil(processorCount(machine) / processes))
 }
 
-function processorCount({ parallelism, limits }: Machine): number {
+/** What the machine and its control group grant, rounded. */
+export function processorCount({ parallelism, limits }: Machine): number {
   // A quota of 1.5 processors keeps two processes busier than one; a quota of 0.1 still needs one.
   return Math.max(1, Math.min(parallelism, Math.round(limits.processors)))
 }

@@ -10,6 +10,7 @@ import { flushCompileCache } from 'node:module'
 import { availableParallelism } from 'node:os'
 import type { ServeOptions } from '../command-line.ts'
 import { zoneLines } from '../corefile/zone-lines.ts'
+import { LOCAL_WORKER, WORKER_PROCESS } from '../entries.ts'
 import { standardOutput } from '../observe/line-writer.ts'
 import { createLogger } from '../observe/log.ts'
 import { loadCorefile } from '../plugins/load-corefile.ts'
@@ -21,12 +22,12 @@ import { ZoneStore } from '../zone/zone-store.ts'
 import { cgroupLimits } from './cgroup.ts'
 import { removePidfile, writePidfile } from './pidfile.ts'
 import { prepareOptions } from './plugin-parts.ts'
-import { processCount, threadCount } from './process-count.ts'
+import { processCount, processorCount, threadCount } from './process-count.ts'
 import { EXIT_ERROR, Server } from './server.ts'
 import { openServerRegistry } from './server-metrics.ts'
 import { watchSignals } from './signals.ts'
 import { Supervisor, type SupervisorLimits } from './supervisor.ts'
-import { LOCAL_ENTRY, localWorker, PROCESS_ENTRY, processWorkers } from './worker-entries.ts'
+import { localWorker, processWorkers } from './worker-entries.ts'
 import { ZoneLine } from './zone-line.ts'
 
 /** What tests put in place of the real thing. */
@@ -72,7 +73,7 @@ export async function start(options: ServeOptions, overrides: StartOverrides = {
 /** Undefined when the Corefile can't be served: its errors have been printed. */
 async function openServer(
   options: ServeOptions,
-  { processEntry = PROCESS_ENTRY, localEntry = LOCAL_ENTRY, limits = {} }: StartOverrides,
+  { processEntry = WORKER_PROCESS, localEntry = LOCAL_WORKER, limits = {} }: StartOverrides,
   exit: (code: number) => void,
 ): Promise<Server | undefined> {
   const log = createLogger()
@@ -90,7 +91,7 @@ async function openServer(
   const line = processes > 1 ? new ZoneLine(store) : undefined
   const publishing = new ZonePublishing({ store, send: (change) => line?.send(change) })
   const supervisor: Supervisor = new Supervisor({
-    settings: { processes, threads, udp: options.udp },
+    settings: { processes, threads, threadsLast: processorCount(machine) === 1, udp: options.udp },
     startWorker: processes > 1 ? processWorkers(threads, processEntry) : await localWorker(store, localEntry),
     line,
     current: () => server.current,

@@ -26,12 +26,8 @@ export interface LocalWorkerModule {
   startLocalWorker(link: Link<FromWorker, ToWorker>, store: ZoneStore): void
 }
 
-const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-export const PROCESS_ENTRY: URL = new URL(`../worker/main${EXTENSION}`, import.meta.url)
-export const LOCAL_ENTRY: URL = new URL(`../worker/local${EXTENSION}`, import.meta.url)
-
 /** Workers as processes. `entry`: the file they run; `threads`: pool threads of each. */
-export function processWorkers(threads: number, entry: URL = PROCESS_ENTRY): StartWorker {
+export function processWorkers(threads: number, entry: URL): StartWorker {
   // 'advanced': typed arrays travel as they are.
   cluster.setupPrimary({ exec: fileURLToPath(entry), args: [String(threads)], serialization: 'advanced' })
   return () => {
@@ -51,7 +47,7 @@ export function processWorkers(threads: number, entry: URL = PROCESS_ENTRY): Sta
 }
 
 /** The worker in this process, which has the primary's store. */
-export async function localWorker(store: ZoneStore, entry: URL = LOCAL_ENTRY): Promise<StartWorker> {
+export async function localWorker(store: ZoneStore, entry: URL): Promise<StartWorker> {
   const { startLocalWorker }: LocalWorkerModule = await import(entry.href)
   return () => {
     const [link, other] = localLinks<ToWorker, FromWorker>()

@@ -10,8 +10,8 @@ import type { ZoneStore } from '../zone/zone-store.ts'
 import type { QueryHandler } from './query-handler.ts'
 
 export interface Engine extends QueryHandler {
-  /** Resolves when its threads serve, rejects when a plugin can't be opened there. Until then queries wait that need them. */
-  readonly opened: Promise<void>
+  /** Sets its threads to work, once. Resolves when they serve, rejects when a plugin can't be opened there; until then queries wait that need them. */
+  open(): Promise<void>
   /** A plugin's primary part told its handlers something; threads that start later hear the last of it too. */
   tell(sourceId: number, data: unknown): void
   /** Metrics of all pool threads, threads that died included. */

@@ -12,7 +12,6 @@
 
 import { randomInt } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
-import type { Piscina } from 'piscina'
 import { BYPASS, HIT, HIT_REFRESH, MISS, STALE_VERIFY } from '../cache/answer-cache.ts'
 import { CacheSet } from '../cache/cache-set.ts'
 import {
@@ -133,8 +132,7 @@ async function createEngine(options: EngineOptions, startThreads: StartThreads):
   })
   const closers: (() => void)[] = []
   const plans: BlockPlan[] = []
-  // The threads start while this one loads what the front needs.
-  const front = new Front(options, startThreads(options.threads), caches, plans, closers)
+  const front = new Front(options, startThreads, caches, plans, closers)
   try {
     for (const block of config.blocks) {
       const onClose = (close: () => void): unknown => closers.push(close)
@@ -150,6 +148,7 @@ async function createEngine(options: EngineOptions, startThreads: StartThreads):
 class Front implements Engine, HandOffOwner {
   readonly caches: CacheSet
   readonly log = createLogger()
+  readonly #startThreads: StartThreads
   readonly #store: ZoneStore
   readonly #listeners: readonly ListenerConfig[]
   readonly #tables: readonly BlockTable[]
@@ -195,12 +194,13 @@ class Front implements Engine, HandOffOwner {
 
   constructor(
     options: EngineOptions,
-    pool: Piscina,
+    startThreads: StartThreads,
     caches: CacheSet,
     plans: readonly BlockPlan[],
     closers: readonly (() => void)[],
   ) {
-    const { config, store, registry, onReport } = options
+    const { config, store, registry, threads, onReport } = options
+    this.#startThreads = startThreads
     this.caches = caches
     this.#store = store
     this.#listeners = config.listeners
@@ -220,14 +220,14 @@ class Front implements Engine, HandOffOwner {
       hashSeed: HASH_SEED,
       debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
     }
-    this.#handOff = new HandOff(pool, data, this)
+    this.#handOff = new HandOff(threads, data, this)
     this.#slots = this.#handOff.slots
     this.#purposes = new Uint8Array(this.#slots.count)
     this.#metrics.open(this.#view)
   }
 
-  get opened(): Promise<void> {
-    return this.#handOff.opened
+  open(): Promise<void> {
+    return this.#handOff.open(this.#startThreads)
   }
 
   get counts() {

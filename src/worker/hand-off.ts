@@ -32,6 +32,7 @@ import {
 import type { Logger } from '../observe/logger.ts'
 import type { PoolData, ServeTask } from '../pool/pool-data.ts'
 import { OPCODE_QUERY, type ParsedQuery } from '../wire/parsed-query.ts'
+import type { StartThreads } from './pool-threads.ts'
 import type { ReplyPort } from './query-handler.ts'
 
 /** Seconds after which a query that the chain has not answered gets SERVFAIL. CoreDNS's `forward` gives up after 5. */
@@ -89,9 +90,9 @@ const ABANDONED = 3
 
 export class HandOff {
   readonly slots: Slots
-  /** Resolves when all threads serve, rejects when a plugin can't be opened in them. */
-  readonly opened: Promise<void>
-  readonly #pool: Piscina
+  /** Undefined until it is opened. */
+  #pool: Piscina | undefined
+  #opened: Promise<void> | undefined
   readonly #data: PoolData
   readonly #owner: HandOffOwner
   readonly #free: Int32Array
@@ -117,17 +118,15 @@ export class HandOff {
   readonly #sweep: NodeJS.Timeout
   readonly #repeats: Uint8Array
   readonly #counts: PoolCounts
-  readonly #serving: readonly Promise<void>[]
+  #serving: readonly Promise<void>[] = []
   #turn = 0
   #held: Promise<void> | undefined
   #endHold = (): void => {}
   #closing = false
   #closed = false
 
-  /** Sets the pool's threads to work. */
-  constructor(pool: Piscina, data: Omit<PoolData, 'slots'>, owner: HandOffOwner) {
-    const slots = Slots.create(pool.options.maxThreads)
-    this.#pool = pool
+  constructor(threadCount: number, data: Omit<PoolData, 'slots'>, owner: HandOffOwner) {
+    const slots = Slots.create(threadCount)
     this.slots = slots
     this.#data = { ...data, slots: slots.region }
     this.#owner = owner
@@ -151,15 +150,24 @@ export class HandOff {
     this.#counts = owner.counts
     this.#sweep = setInterval(() => this.#abandonLate(), 1000)
     this.#sweep.unref()
-    this.#serving = Array.from({ length: threads }, (_, thread) => this.#serve(thread))
     void this.#drainReplies()
-    this.opened = this.#open()
-    // Whoever cares asks for it.
-    this.opened.catch(() => {})
   }
 
-  async #open(): Promise<void> {
+  /**
+   * Sets the threads to work, once. Resolves when all serve, rejects when a plugin can't be opened in them. What is submitted
+   * before waits.
+   */
+  open(startThreads: StartThreads): Promise<void> {
+    this.#opened ??= this.#open(startThreads)
+    return this.#opened
+  }
+
+  async #open(startThreads: StartThreads): Promise<void> {
+    if (this.#closing) return
     const { slots } = this
+    const pool = startThreads(slots.threads)
+    this.#pool = pool
+    this.#serving = Array.from({ length: slots.threads }, (_, thread) => this.#serve(pool, thread))
     const failed = new Promise<never>((_, reject) => {
       for (const first of this.#serving) first.catch(reject)
     })
@@ -308,15 +316,15 @@ export class HandOff {
     clearInterval(this.#sweep)
     this.slots.close()
     this.slots.wakeSelf()
-    await this.#pool.destroy()
+    await this.#pool?.destroy()
   }
 
-  #serve(thread: number): Promise<void> {
+  #serve(pool: Piscina, thread: number): Promise<void> {
     const channel = this.#owner.openChannel(thread)
     const task: ServeTask = { thread, data: this.#data, channel }
     // piscina's types mistake the list for the options of postMessage's newer form.
     const options = { transferList: [channel] } as unknown as NonNullable<Parameters<Piscina['run']>[1]>
-    return this.#pool.run(task, options) as Promise<void>
+    return pool.run(task, options) as Promise<void>
   }
 
   #onDeath(thread: number, error: unknown, restartMs: number): void {
@@ -336,7 +344,7 @@ export class HandOff {
     setTimeout(() => {
       if (this.#closing) return
       const startedAt = performance.now()
-      this.#serve(thread).catch((again: unknown) => {
+      this.#serve(this.#pool!, thread).catch((again: unknown) => {
         const lasted = performance.now() - startedAt
         this.#onDeath(thread, again, lasted > RESTART_MS_MAX ? RESTART_MS : Math.min(restartMs * 2, RESTART_MS_MAX))
       })

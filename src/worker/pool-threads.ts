@@ -3,15 +3,14 @@
  * starts has them do so while it loads the rest of itself.
  */
 import { Piscina } from 'piscina'
+import { POOL_THREAD } from '../entries.ts'
 
 /** Starts so many threads. One that dies is replaced, whatever it was about to do; its task is rejected. */
 export type StartThreads = (count: number) => Piscina
 
-const SERVE = new URL(import.meta.url.endsWith('.ts') ? '../pool/serve.ts' : '../pool/serve.js', import.meta.url).href
-
 export const startThreads: StartThreads = (count) => {
   const pool = new Piscina({
-    filename: SERVE,
+    filename: POOL_THREAD.href,
     minThreads: count,
     maxThreads: count,
     concurrentTasksPerWorker: 1,

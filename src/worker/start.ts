@@ -142,7 +142,8 @@ class Worker {
       ])
       this.#transport = transport
       this.#serving = serving
-      const { processes } = settings
+      const { processes, threadsLast } = settings
+      if (!threadsLast) serving.engine.open().catch(() => {})
       this.#listeners = new Listeners({ transport, reusePort: REUSE_PORT, processes })
       registerWorkerMetrics(registry, { listeners: this.#listeners, transport, faults: this.#faults })
       applyDebug(config)
@@ -157,10 +158,10 @@ class Worker {
     if (!(await this.#configured)) return
     try {
       const { engine, guard } = this.#serving!
-      if (!early) await engine.opened
+      if (!early) await engine.open()
       const change = await this.#listeners!.prepare(this.#config!, guard)
       change.commit()
-      await engine.opened
+      await engine.open()
       const { name: transport, reason } = this.#transport!
       this.#link.send({ kind: 'serving', transport, reason })
       // A process that is killed leaves it to the next one too, which starts 150 ms sooner with it.
@@ -190,7 +191,7 @@ class Worker {
     let serving: Serving | undefined
     try {
       serving = await this.#createEngine(config, told, this.#serving!.engine)
-      await serving.engine.opened
+      await serving.engine.open()
       const change = await this.#listeners!.prepare(config, serving.guard)
       const prepared: Prepared = { ...serving, config, change }
       if (preparing.abandoned) await discard(prepared)

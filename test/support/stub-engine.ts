@@ -98,7 +98,7 @@ export async function createStubEngine({ config, store, onReport }: EngineOption
     each.port.flushLater()
   }
   return {
-    opened: Promise.resolve(),
+    open: () => Promise.resolve(),
     handle(bytes, start, length, _client: Client, port, out, outStart) {
       queries.inc()
       const label = Buffer.from(bytes.subarray(start + 13, start + 13 + (bytes[start + 12] ?? 0))).toString('latin1')

@@ -107,10 +107,14 @@ after(async () => {
 
 async function openBench(
   corefile: string,
-  threads = 1,
-  before?: { readonly engine: Engine; readonly store: ZoneStore; readonly registry: Registry },
-  generation = 1,
+  about: {
+    readonly before?: { readonly engine: Engine; readonly store: ZoneStore; readonly registry: Registry }
+    readonly generation?: number
+    /** Its threads are set to work. */
+    readonly opened?: boolean
+  } = {},
 ): Promise<Bench> {
+  const { before, generation = 1, opened = true } = about
   const text = { file: 'Corefile', text: corefile, folder }
   const loaded = await loadServerConfig({ corefile: text, plugins, workingFolder: folder, environment: {}, generation })
   assert.deepEqual(loaded.errors, [])
@@ -126,12 +130,12 @@ async function openBench(
     config,
     store,
     registry,
-    threads,
+    threads: 1,
     onReport: (_, data) => reports.push(data),
     previous: before?.engine,
   })
   open.push(engine)
-  await engine.opened
+  if (opened) await engine.open()
   const port = new Port()
   const out = new Uint8Array(65535)
   const client = aClient()
@@ -164,7 +168,7 @@ async function openBench(
         .filter(({ labels: each }) => wanted.every(([key, value]) => (each as Record<string, unknown>)[key] === value))
         .reduce((total, { value }) => total + value, 0)
     },
-    successor: (next) => openBench(next, threads, { engine, store, registry }, generation + 1),
+    successor: (next) => openBench(next, { before: { engine, store, registry }, generation: generation + 1 }),
   }
 }
 
@@ -236,6 +240,16 @@ test('a reply made for one client is nobody else’s', async () => {
   const bench = await openBench('example {\n  odd\n  file zone\n}')
   assert.equal(rcodeOf(await bench.ask('client.example.')), 3)
   assert.equal(bench.handle('client.example.'), REPLY_LATER)
+})
+
+test('before its threads are opened the store answers, and what needs them waits', async () => {
+  const bench = await openBench('example {\n  file zone\n}\nother {\n  odd\n  whoami\n}', { opened: false })
+  assert.equal(bench.handle('slow1.other.'), REPLY_LATER)
+  bench.engine.flush()
+  assert.equal(rcodeOf(await bench.ask('www.example.')), 0)
+  assert.equal(bench.port.replies.length, 0)
+  await bench.engine.open()
+  await until('the one that waited is answered', () => bench.port.replies.length === 1)
 })
 
 test('equal queries in flight are asked once and each is answered with its own ID', async () => {
