@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { firstLine, type ServerKind, type Setup } from './server.ts'
 
 const PLUGINS = ['errors', 'cache', 'loadbalance']
-/** SHOAL names another launcher: another checkout's, or an installed one. */
-const launcher = process.env['SHOAL'] ?? fileURLToPath(new URL('../../bin/shoal', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** SHOAL names another launcher: another checkout's, or an installed one. Otherwise it is what `npm run build` wrote, as it is published. */
+const launcher = process.env['SHOAL'] ?? join(ROOT, 'bin/shoal')
+const main = process.env['SHOAL'] ?? join(ROOT, 'dist/main.js')
 
 function corefile(setup: Setup): string {
   const { address, adminPort, port, workload } = setup
@@ -28,12 +30,16 @@ function corefile(setup: Setup): string {
 function shoal(name: string, udp: 'mmsg' | 'dgram'): ServerKind {
   return {
     name,
-    version: () => (existsSync(launcher) ? firstLine(launcher, '-version') : undefined),
+    version: () => (existsSync(main) ? firstLine(launcher, '-version') : undefined),
     takes: () => true,
     prepare(setup) {
       const path = join(setup.folder, 'Corefile')
       writeFileSync(path, corefile(setup))
-      return { command: launcher, args: ['-conf', path, '-udp', udp, '-processes', `${setup.cores}`, '-quiet'] }
+      return {
+        command: launcher,
+        args: ['-conf', path, '-udp', udp, '-processes', `${setup.cores}`, '-quiet'],
+        env: { SHOAL_BUILT: '1' },
+      }
     },
   }
 }
