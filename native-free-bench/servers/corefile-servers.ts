@@ -7,8 +7,9 @@ import { firstLine, type ServerKind, type Setup } from './server.ts'
 const PLUGINS = ['errors', 'cache', 'loadbalance']
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** SHOAL names another launcher: another checkout's, or an installed one. Otherwise it is what `npm run build` wrote, as it is published. */
-const launcher = process.env['SHOAL'] ?? join(ROOT, 'bin/shoal')
-const main = process.env['SHOAL'] ?? join(ROOT, 'dist/main.js')
+const other = process.env['SHOAL']
+const launcher = other ?? join(ROOT, 'bin/shoal')
+const main = other ?? join(ROOT, 'dist/main.js')
 
 function corefile(setup: Setup): string {
   const { address, adminPort, port, workload } = setup
@@ -38,7 +39,7 @@ function shoal(name: string, udp: 'mmsg' | 'dgram'): ServerKind {
       return {
         command: launcher,
         args: ['-conf', path, '-udp', udp, '-processes', `${setup.cores}`, '-quiet'],
-        env: { SHOAL_BUILT: '1' },
+        env: other === undefined ? { SHOAL_BUILT: '1' } : {},
       }
     },
   }

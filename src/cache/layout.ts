@@ -155,7 +155,7 @@ const SHARDS = 8
 const UNITS_PER_ENTRY = 1.2
 const INDEX_LOAD = 1 / 1.6
 /** Evicted entries that are remembered, two octets each. The more, the rarer a name may be that gets through a flood. */
-const GHOSTS_PER_ENTRY = 3
+const GHOSTS_PER_ENTRY = 16
 const CONTROL_WORDS = 64
 
 /** Where everything lies: words are int32 indexes into the region. */
