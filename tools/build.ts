@@ -1,6 +1,6 @@
 /**
  * Writes the package's JavaScript to `dist`: the modules of `src` in a few files, for a process that loads 80 modules apiece
- * takes twice as long to start (docs/decisions/0012). What all need is `shoal.js`; a plugin's part is loaded when a Corefile
+ * takes twice as long to start (docs/decisions/0013). What all need is `shoal.js`; a plugin's part is loaded when a Corefile
  * names it. Packages stay outside. The declarations beside it are tsc's.
  */
 import { join } from 'node:path'

@@ -165,8 +165,9 @@ export class HandOff {
   async #open(startThreads: StartThreads): Promise<void> {
     if (this.#closing) return
     const { slots } = this
-    const pool = startThreads(slots.threads)
+    const pool = await startThreads(slots.threads)
     this.#pool = pool
+    if (this.#closing) return pool.destroy()
     this.#serving = Array.from({ length: slots.threads }, (_, thread) => this.#serve(pool, thread))
     const failed = new Promise<never>((_, reject) => {
       for (const first of this.#serving) first.catch(reject)

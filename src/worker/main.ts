@@ -4,7 +4,7 @@
  */
 import { startThreadsAhead } from './pool-threads.ts'
 
-const startThreads = startThreadsAhead(Number(process.argv[2]))
+const startThreads = await startThreadsAhead(Number(process.argv[2]))
 const { engineCreator } = await import('./front.ts')
 const { runWorkerProcess } = await import('./process.ts')
 const { ZoneStore } = await import('../zone/zone-store.ts')

@@ -2,13 +2,14 @@
  * The threads of a pool. They load `pool/serve.ts` when they start and wait for their tasks (`hand-off.ts`): a process that
  * starts has them do so while it loads the rest of itself.
  */
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import { POOL_THREAD } from '../entries.ts'
 
 /** Starts so many threads. One that dies is replaced, whatever it was about to do; its task is rejected. */
-export type StartThreads = (count: number) => Piscina
+export type StartThreads = (count: number) => Promise<Piscina>
 
-export const startThreads: StartThreads = (count) => {
+export const startThreads: StartThreads = async (count) => {
+  const { Piscina } = await import('piscina')
   const pool = new Piscina({
     filename: POOL_THREAD.href,
     minThreads: count,
@@ -24,10 +25,10 @@ export const startThreads: StartThreads = (count) => {
 }
 
 /** Starts so many threads now, for the first who asks. */
-export function startThreadsAhead(count: number): StartThreads {
-  let ahead: Piscina | undefined = startThreads(count)
-  return (wanted) => {
-    const pool = ahead ?? startThreads(wanted)
+export async function startThreadsAhead(count: number): Promise<StartThreads> {
+  let ahead: Piscina | undefined = await startThreads(count)
+  return async (wanted) => {
+    const pool = ahead ?? (await startThreads(wanted))
     ahead = undefined
     return pool
   }
