@@ -1,9 +1,9 @@
 /** UDP flows over recvmmsg and sendmmsg: connected sockets, so that the kernel drops what does not come from the server. */
-import { BATCH, ReceiveArena, SendArena } from '../../src/worker/mmsg/arena.ts'
-import { MMSGHDR_SIZE, MSG_DONTWAIT, MSG_LEN } from '../../src/worker/mmsg/layout.ts'
-import { type Libc, loadLibc, SocketError } from '../../src/worker/mmsg/libc.ts'
+import { BATCH, ReceiveArena, SendArena } from '../../src/mmsg/arena.ts'
+import { MMSGHDR_SIZE, MSG_DONTWAIT, MSG_LEN } from '../../src/mmsg/layout.ts'
+import { type Libc, loadLibc, SocketError } from '../../src/mmsg/libc.ts'
+import { parseSocketAddress, writeSocketAddress } from '../../src/mmsg/socket-address.ts'
 import { openSocket } from '../../src/worker/mmsg/open-socket.ts'
-import { parseSocketAddress, writeSocketAddress } from '../../src/worker/mmsg/socket-address.ts'
 import { Epoll } from './epoll.ts'
 import { type Flows, type OnReply, QUERY_SIZE_MAX } from './flows.ts'
 

@@ -121,6 +121,8 @@ export interface HandlerContext {
   lookup(query: Query, qname: string, qtype: number): Promise<Reply>
   /** All listeners of the server; `query.listenerId` is an index. */
   readonly listeners: readonly ListenerConfig[]
+  /** Whether calls through node:ffi are wanted, where Node has it; `-udp dgram` says no. */
+  readonly ffi: boolean
   /** Sends plain data to this plugin's primary part (`onReport`). For rare events: the caller bounds how many. */
   report(data: unknown): void
   /** Called with what the primary part told (`PrimaryContext.tell`). */

@@ -131,6 +131,7 @@ export async function openBlocks(
         registry,
         store,
         listeners: config.listeners,
+        ffi: data.ffi,
         report: (report) => post({ kind: 'report', sourceId, data: report }),
         onTold: (listener) => listening.set(sourceId, [...(listening.get(sourceId) ?? []), listener]),
         lookup: (query, qname, qtype) => blocks!.lookup(query, qname, qtype),

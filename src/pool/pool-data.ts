@@ -15,6 +15,8 @@ export interface PoolData {
   /** This configuration's first number among those that threads have in the caches; the thread's own is added. */
   readonly cacheThreadBase: number
   readonly hashSeed: number
+  /** Whether handlers may use node:ffi. */
+  readonly ffi: boolean
   readonly debug: boolean
 }
 

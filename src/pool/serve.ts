@@ -111,7 +111,7 @@ function start(thread: number, slot: number): void {
   const verdict = parsed.parse(slots.bytes, at, words[header + SLOT_QUERY_LENGTH]!)
   if (verdict !== ACCEPT) throw new Error(`slot ${slot} holds no query (verdict ${verdict})`)
   const query = new Query(parsed, {
-    client: clientOf(header),
+    client: new SlotClient(header),
     tcp: (words[header + SLOT_FLAGS]! & FLAG_TCP) !== 0,
     blockId: words[header + SLOT_BLOCK]!,
     listenerId: words[header + SLOT_LISTENER]!,
@@ -147,19 +147,31 @@ function finish(thread: number, slot: number, query: Query, reply: Reply): void 
   slots.pushReply(thread, slot)
 }
 
-function clientOf(header: number): ClientAddress {
-  const { words, bytes } = slots
-  const family = words[header + SLOT_FAMILY] === 4 ? 4 : 6
-  const at = (header + SLOT_ADDRESS) * 4
-  let address: string | undefined
-  // Most chains never look at the client: its text is made when one does. The octets are copied, the slot goes away.
-  const octets = bytes.slice(at, at + (family === 4 ? 4 : 16))
-  return {
-    get address() {
-      address ??= addressText(octets)
-      return address
-    },
-    port: words[header + SLOT_PORT]!,
-    family,
+/** Most chains never look at the client: its address is words, copied since the slot goes away, until one asks for its text. */
+class SlotClient implements ClientAddress {
+  readonly port: number
+  readonly family: 4 | 6
+  readonly #word0: number
+  readonly #word1: number
+  readonly #word2: number
+  readonly #word3: number
+  #address: string | undefined
+
+  constructor(header: number) {
+    const { words } = slots
+    this.port = words[header + SLOT_PORT]!
+    this.family = words[header + SLOT_FAMILY] === 4 ? 4 : 6
+    this.#word0 = words[header + SLOT_ADDRESS]!
+    this.#word1 = words[header + SLOT_ADDRESS + 1]!
+    this.#word2 = words[header + SLOT_ADDRESS + 2]!
+    this.#word3 = words[header + SLOT_ADDRESS + 3]!
+  }
+
+  get address(): string {
+    if (this.#address === undefined) {
+      const octets = new Uint8Array(Int32Array.of(this.#word0, this.#word1, this.#word2, this.#word3).buffer)
+      this.#address = addressText(this.family === 4 ? octets.subarray(0, 4) : octets)
+    }
+    return this.#address
   }
 }

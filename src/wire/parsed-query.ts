@@ -35,11 +35,13 @@ const QUERY_OCTETS = NAME_OCTETS + LABELS_MAX + 1
 const SLAB_QUERIES = 128
 let slab = new ArrayBuffer(SLAB_QUERIES * QUERY_OCTETS)
 let slabAt = 0
+/** Before the first parse: a view for each query would be waste. */
+const NO_OCTETS = new Uint8Array(0)
 
 /** What one client asked. All offsets are from the start of the message. */
 export class ParsedQuery {
   /** The message; valid while the owner of the buffer keeps it (until the next batch, or until the slot is freed). */
-  bytes: Uint8Array = new Uint8Array(0)
+  bytes: Uint8Array = NO_OCTETS
   /** Where the message starts in `bytes`, and how many octets it has. */
   start = 0
   length = 0

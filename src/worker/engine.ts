@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly registry: Registry
   /** Pool threads. */
   readonly threads: number
+  /** Whether pool threads may use node:ffi; `-udp dgram` says no. */
+  readonly ffi: boolean
   /** A plugin's handler reports to its primary part. */
   readonly onReport: (sourceId: number, data: unknown) => void
   /** The engine that serves until this one takes its place: caches of unchanged blocks can be taken over. */

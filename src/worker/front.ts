@@ -218,6 +218,7 @@ class Front implements Engine, HandOffOwner {
       caches: caches.handle,
       cacheThreadBase: 1 + (config.generation % 2) * CACHE_THREADS,
       hashSeed: HASH_SEED,
+      ffi: options.ffi,
       debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
     }
     this.#handOff = new HandOff(threads, data, this)

@@ -177,6 +177,7 @@ class Worker {
       store: this.#parts.store,
       registry: this.#registry!,
       threads: this.#settings!.threads,
+      ffi: this.#settings!.udp !== 'dgram',
       onReport: (sourceId, data) => this.#link.send({ kind: 'report', sourceId, data }),
       previous,
     })

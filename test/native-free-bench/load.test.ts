@@ -10,7 +10,7 @@ import { openMmsgFlows } from '../../native-free-bench/load/mmsg-flows.ts'
 import { QuerySet } from '../../native-free-bench/load/query-set.ts'
 import { holds } from '../../native-free-bench/load/search.ts'
 import { openTcpFlows } from '../../native-free-bench/load/tcp-flows.ts'
-import { loadLibc } from '../../src/worker/mmsg/libc.ts'
+import { loadLibc } from '../../src/mmsg/libc.ts'
 
 const NXDOMAIN = 3
 const queries = new QuerySet(

@@ -76,6 +76,7 @@ export async function openHandler<O>(
     registry,
     store: undefined as never,
     listeners: [aListener()],
+    ffi: true,
     lookup: async () => Reply.unwritten(2),
     report: (data) => reports.push(structuredClone(data)),
     onTold: (listener) => listeners.push(listener),

@@ -131,6 +131,7 @@ async function openBench(
     store,
     registry,
     threads: 1,
+    ffi: true,
     onReport: (_, data) => reports.push(data),
     previous: before?.engine,
   })

@@ -46,13 +46,13 @@ export class OpenStanza {
   readonly #fromLabelCount: number
   readonly #except: ZoneSet
 
-  constructor(options: Stanza, wheel: TimingWheel, figures: ForwardFigures) {
+  constructor(options: Stanza, wheel: TimingWheel, figures: ForwardFigures, ffi: boolean) {
     this.options = options
     this.wheel = wheel
     this.figures = figures
     this.peers = options.targets.map((target) => {
       if (target.kind !== 'address') throw new Error(`${target.hostName} was not resolved`)
-      return openPeer(target.address, options, wheel, figures)
+      return openPeer(target.address, options, wheel, figures, ffi)
     })
     this.order = openPolicy(options.policy, this.peers.length)
     this.attemptsMax = options.maxConnectAttempts ?? CONNECT_ATTEMPTS_PER_UPSTREAM * this.peers.length
@@ -80,7 +80,7 @@ export class OpenStanza {
 export function openForward(options: ForwardOptions, context: HandlerContext): Handler {
   const wheel = new TimingWheel()
   const figures = forwardFigures(context.registry)
-  const stanzas = options.stanzas.map((stanza) => new OpenStanza(stanza, wheel, figures))
+  const stanzas = options.stanzas.map((stanza) => new OpenStanza(stanza, wheel, figures, context.ffi))
   context.onClose(() => {
     for (const stanza of stanzas) stanza.close()
     wheel.close()
@@ -104,7 +104,13 @@ function forwardFrom(stanzas: readonly OpenStanza[], from: number, query: Query,
   return next(query)
 }
 
-function openPeer(address: UpstreamAddress, stanza: Stanza, wheel: TimingWheel, figures: ForwardFigures): Peer {
+function openPeer(
+  address: UpstreamAddress,
+  stanza: Stanza,
+  wheel: TimingWheel,
+  figures: ForwardFigures,
+  ffi: boolean,
+): Peer {
   const { tlsServerName, healthCheck } = stanza
   const serverName = address.serverName ?? tlsServerName
   const counts = figures.upstream(addressAndPort(address))
@@ -125,6 +131,7 @@ function openPeer(address: UpstreamAddress, stanza: Stanza, wheel: TimingWheel, 
       opened: (kind) => counts.opened[kind]++,
       ignored: () => counts.ignored++,
     },
+    ffi,
   )
   const health = new Health(
     upstream,

@@ -13,10 +13,9 @@
  * A turn reads `packetsPerTurn` queries at most, then timers, TCP and the pool's answers have theirs; the rest is still in the
  * kernel's buffer and libuv calls again at once.
  */
+import { isMainThread } from 'node:worker_threads'
 import type { Client } from '../../chain/plugin.ts'
-import type { QueryHandler } from '../query-handler.ts'
-import type { UdpFigures, UdpSocket, UdpSocketOptions, UdpTransport } from '../udp-transport.ts'
-import { BATCH, REPLY_SIZE_MAX, ReceiveArena, SendArena } from './arena.ts'
+import { BATCH, REPLY_SIZE_MAX, ReceiveArena, SendArena } from '../../mmsg/arena.ts'
 import {
   AF_INET,
   AF_INET6,
@@ -46,8 +45,10 @@ import {
   SOCKADDR_PORT,
   UV_READABLE,
   UV_WRITABLE,
-} from './layout.ts'
-import { type Libc, loadLibc } from './libc.ts'
+} from '../../mmsg/layout.ts'
+import { type Libc, loadLibc, MmsgUnavailable } from '../../mmsg/libc.ts'
+import type { QueryHandler } from '../query-handler.ts'
+import type { UdpFigures, UdpSocket, UdpSocketOptions, UdpTransport } from '../udp-transport.ts'
 import { type BoundSocket, openSocket } from './open-socket.ts'
 import { Poll } from './poll.ts'
 
@@ -94,6 +95,8 @@ export function mmsgTransport(reason: string): UdpTransport {
  */
 export async function openMmsgSocket(options: MmsgOptions): Promise<MmsgSocket> {
   const libc = await loadLibc()
+  // A thread that ends with a uv_poll_t open takes the process with it: Node closes only the handles that it knows.
+  if (!isMainThread) throw new MmsgUnavailable("it runs in a process's main thread only")
   return new MmsgSocket(libc, openSocket(libc, options), options)
 }
 

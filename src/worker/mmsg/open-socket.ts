@@ -30,9 +30,9 @@ import {
   SOCKADDR_IN6_SIZE,
   SOCKADDR_PORT,
   SOL_SOCKET,
-} from './layout.ts'
-import { type Libc, SocketError } from './libc.ts'
-import { isWildcard, parseSocketAddress, type SocketAddress, writeSocketAddress } from './socket-address.ts'
+} from '../../mmsg/layout.ts'
+import { type Libc, SocketError } from '../../mmsg/libc.ts'
+import { isWildcard, parseSocketAddress, type SocketAddress, writeSocketAddress } from '../../mmsg/socket-address.ts'
 
 /** Room for about 5,000 queries in the kernel's accounting: 20 ms at 250,000/s. */
 export const RECEIVE_BUFFER_SIZE = 4 << 20

@@ -7,8 +7,8 @@
  * until then, whatever became of the Poll object.
  */
 
-import { UV_POLL } from './layout.ts'
-import type { Libc } from './libc.ts'
+import { UV_POLL } from '../../mmsg/layout.ts'
+import type { Libc } from '../../mmsg/libc.ts'
 
 /** Everything whose address libuv holds. */
 const held = new Set<object>()

@@ -5,8 +5,8 @@
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
+import { MmsgUnavailable } from '../../mmsg/libc.ts'
 import { type QueryHandler, REPLY_LATER, RETURN_PATH_SIZE, type ReplyPort } from '../query-handler.ts'
-import { MmsgUnavailable } from './libc.ts'
 import { type MmsgSocket, openMmsgSocket } from './mmsg-socket.ts'
 
 /** On loopback this takes a few milliseconds; a second means that it doesn't work. */

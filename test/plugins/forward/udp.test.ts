@@ -3,8 +3,17 @@ import dgram from 'node:dgram'
 import test from 'node:test'
 import { READ_MESSAGE, READ_OPTIONS } from '../../../src/chain/marks.ts'
 import { plugin } from '../../../src/plugins/forward/index.ts'
+import { openDatagrams } from '../../../src/plugins/forward/upstream/datagrams.ts'
 import { type Asked, addressesOf, fakeReply, openFakeUpstream } from '../../support/fake-upstream.ts'
 import { aChainQuery, closeAll, NEXT_CAUSE, openHandler } from '../../support/handler.ts'
+
+// Known before the first query, so that it goes in a batch.
+await openDatagrams()
+/** Through node:ffi where Node has it, and without. */
+const ways = [
+  { over: 'batches', ffi: true },
+  { over: 'node:dgram', ffi: false },
+]
 
 const ok = (asked: Asked): void => asked.send(fakeReply(asked.message, { addresses: ['192.0.2.1'] }))
 
@@ -104,71 +113,75 @@ test('FROM, except and several stanzas choose', async (t) => {
   }
 })
 
-test('forged and broken messages before the true one are ignored and counted', async (t) => {
-  const stranger = dgram.createSocket('udp4')
-  const upstream = await openFakeUpstream(({ message, clientPort, send }) => {
-    const good = fakeReply(message, { addresses: ['192.0.2.1'] })
-    const forged = fakeReply(message, { addresses: ['203.0.113.66'] })
-    const changed = (change: (bytes: Buffer) => void): Buffer => {
-      const bytes = Buffer.from(forged)
-      change(bytes)
-      return bytes
+for (const { over, ffi } of ways) {
+  test(`${over}: forged and broken messages before the true one are ignored and counted`, async (t) => {
+    const stranger = dgram.createSocket('udp4')
+    const upstream = await openFakeUpstream(({ message, clientPort, send }) => {
+      const good = fakeReply(message, { addresses: ['192.0.2.1'] })
+      const forged = fakeReply(message, { addresses: ['203.0.113.66'] })
+      const changed = (change: (bytes: Buffer) => void): Buffer => {
+        const bytes = Buffer.from(forged)
+        change(bytes)
+        return bytes
+      }
+      const junk = [
+        changed((bytes) => bytes.writeUInt16BE(bytes.readUInt16BE(0) ^ 1, 0)),
+        changed((bytes) => (bytes[13]! ^= 1)),
+        changed((bytes) => bytes.writeUInt16BE(28, 12 + 17)),
+        changed((bytes) => bytes.writeUInt16BE(3, 12 + 17 + 2)),
+        changed((bytes) => bytes.writeUInt16BE(0, 4)),
+        changed((bytes) => bytes.writeUInt16BE(2, 4)),
+        changed((bytes) => (bytes[2]! &= 0x7f)),
+        changed((bytes) => (bytes[2]! |= 0x28)),
+        changed((bytes) => bytes.writeUInt16BE(9, 6)),
+        // The owner of the record points at itself, and behind itself.
+        changed((bytes) => bytes.writeUInt16BE(0xc000 | 33, 33)),
+        changed((bytes) => bytes.writeUInt16BE(0xc000 | 40, 33)),
+        forged.subarray(0, 1),
+        forged.subarray(0, 2),
+        forged.subarray(0, 12),
+        forged.subarray(0, 30),
+        forged.subarray(0, forged.length - 1),
+        Buffer.alloc(0),
+        Buffer.alloc(300, 0xff),
+      ]
+      for (const bytes of junk) send(bytes)
+      stranger.send(forged, clientPort, '127.0.0.1', () => send(good))
+    })
+    const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
+    t.after(() => closeAll(forward, upstream, stranger))
+    for (let i = 0; i < 20; i++) {
+      const reply = await forward.ask(aChainQuery('www.example.org.'))
+      assert.deepEqual(addressesOf(reply.wire), ['192.0.2.1'])
     }
-    const junk = [
-      changed((bytes) => bytes.writeUInt16BE(bytes.readUInt16BE(0) ^ 1, 0)),
-      changed((bytes) => (bytes[13]! ^= 1)),
-      changed((bytes) => bytes.writeUInt16BE(28, 12 + 17)),
-      changed((bytes) => bytes.writeUInt16BE(3, 12 + 17 + 2)),
-      changed((bytes) => bytes.writeUInt16BE(0, 4)),
-      changed((bytes) => bytes.writeUInt16BE(2, 4)),
-      changed((bytes) => (bytes[2]! &= 0x7f)),
-      changed((bytes) => (bytes[2]! |= 0x28)),
-      changed((bytes) => bytes.writeUInt16BE(9, 6)),
-      // The owner of the record points at itself, and behind itself.
-      changed((bytes) => bytes.writeUInt16BE(0xc000 | 33, 33)),
-      changed((bytes) => bytes.writeUInt16BE(0xc000 | 40, 33)),
-      forged.subarray(0, 1),
-      forged.subarray(0, 2),
-      forged.subarray(0, 12),
-      forged.subarray(0, 30),
-      forged.subarray(0, forged.length - 1),
-      Buffer.alloc(0),
-      Buffer.alloc(300, 0xff),
-    ]
-    for (const bytes of junk) send(bytes)
-    stranger.send(forged, clientPort, '127.0.0.1', () => send(good))
+    const metrics = await forward.registry.metrics()
+    const ignored = /shoal_forward_ignored_replies_total\{[^}]*\} (\d+)/.exec(metrics)
+    assert.ok(Number(ignored?.[1]) >= 20 * 16, metrics)
+    assert.match(metrics, /coredns_proxy_healthcheck_failures_total\{[^}]*\} 0/)
   })
-  const forward = await openHandler(plugin, `forward . ${upstream.address}`)
-  t.after(() => closeAll(forward, upstream, stranger))
-  for (let i = 0; i < 20; i++) {
+}
+
+for (const { over, ffi } of ways) {
+  test(`${over}: a port that gets many wrong messages is left for another one`, async (t) => {
+    const ports: number[] = []
+    const upstream = await openFakeUpstream(({ message, clientPort, send }) => {
+      ports.push(clientPort)
+      const forged = fakeReply(message, { addresses: ['203.0.113.66'] })
+      if (ports.length > 1) send(fakeReply(message, { addresses: ['192.0.2.1'] }))
+      else {
+        for (let i = 1; i <= 300; i++) {
+          forged.writeUInt16BE((message.readUInt16BE(0) + i) & 0xffff, 0)
+          send(forged)
+        }
+      }
+    })
+    const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
+    t.after(() => closeAll(forward, upstream))
     const reply = await forward.ask(aChainQuery('www.example.org.'))
     assert.deepEqual(addressesOf(reply.wire), ['192.0.2.1'])
-  }
-  const metrics = await forward.registry.metrics()
-  const ignored = /shoal_forward_ignored_replies_total\{[^}]*\} (\d+)/.exec(metrics)
-  assert.ok(Number(ignored?.[1]) >= 20 * 16, metrics)
-  assert.match(metrics, /coredns_proxy_healthcheck_failures_total\{[^}]*\} 0/)
-})
-
-test('a port that gets many wrong messages is left for another one', async (t) => {
-  const ports: number[] = []
-  const upstream = await openFakeUpstream(({ message, clientPort, send }) => {
-    ports.push(clientPort)
-    const forged = fakeReply(message, { addresses: ['203.0.113.66'] })
-    if (ports.length > 1) send(fakeReply(message, { addresses: ['192.0.2.1'] }))
-    else {
-      for (let i = 1; i <= 300; i++) {
-        forged.writeUInt16BE((message.readUInt16BE(0) + i) & 0xffff, 0)
-        send(forged)
-      }
-    }
+    assert.equal(new Set(ports).size, 2)
   })
-  const forward = await openHandler(plugin, `forward . ${upstream.address}`)
-  t.after(() => closeAll(forward, upstream))
-  const reply = await forward.ask(aChainQuery('www.example.org.'))
-  assert.deepEqual(addressesOf(reply.wire), ['192.0.2.1'])
-  assert.equal(new Set(ports).size, 2)
-})
+}
 
 test('OPT is taken off; its options and the extended RCODE stay', async (t) => {
   const ede = [0, 15, 0, 3, 0, 22, 0x78]
@@ -218,35 +231,48 @@ test('truncated replies: passed on; empty when too large or cut; retried over TC
   }
 })
 
-test('an upstream that never answers: SERVFAIL after two attempts, with the cause and an Extended DNS Error', async (t) => {
-  const upstream = await openFakeUpstream(() => {})
-  const forward = await openHandler(plugin, `forward . ${upstream.address} {\nread_timeout 50ms\nhealth_check 10s\n}`)
-  t.after(() => closeAll(forward, upstream))
-  const reply = await forward.ask(aChainQuery('www.example.org.'))
-  assert.equal(reply.unwritten, true)
-  assert.equal(reply.rcode, 2)
-  assert.match(reply.cause!, /^read udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: i\/o timeout$/)
-  assert.deepEqual(
-    reply.options.map(({ code, data }) => [code, ...data]),
-    [[15, 0, 22]],
-  )
-  const ids = upstream.asked
-    .filter(({ message }) => message.length > 17 + 12)
-    .map(({ message }) => message.readUInt16BE(0))
-  assert.equal(ids.length, 2)
-  assert.notEqual(ids[0], ids[1])
-})
+for (const { over, ffi } of ways) {
+  test(`${over}: an upstream that never answers: SERVFAIL after two attempts, with the cause and an Extended DNS Error`, async (t) => {
+    const upstream = await openFakeUpstream(() => {})
+    const forward = await openHandler(
+      plugin,
+      `forward . ${upstream.address} {\nread_timeout 50ms\nhealth_check 10s\n}`,
+      { context: { ffi } },
+    )
+    t.after(() => closeAll(forward, upstream))
+    const reply = await forward.ask(aChainQuery('www.example.org.'))
+    assert.equal(reply.unwritten, true)
+    assert.equal(reply.rcode, 2)
+    assert.match(reply.cause!, /^read udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: i\/o timeout$/)
+    assert.deepEqual(
+      reply.options.map(({ code, data }) => [code, ...data]),
+      [[15, 0, 22]],
+    )
+    const ids = upstream.asked
+      .filter(({ message }) => message.length > 17 + 12)
+      .map(({ message }) => message.readUInt16BE(0))
+    assert.equal(ids.length, 2)
+    assert.notEqual(ids[0], ids[1])
+  })
+}
 
-test('a port nobody listens on: SERVFAIL at once', async (t) => {
-  const upstream = await openFakeUpstream(() => {})
-  await upstream.close()
-  const forward = await openHandler(plugin, `forward . ${upstream.address} {\nhealth_check 10s\n}`)
-  t.after(() => forward.close())
-  const startedMs = performance.now()
-  const reply = await forward.ask(aChainQuery('www.example.org.'))
-  assert.match(reply.cause!, /^(read|write) udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: (read|write): connection refused$/)
-  assert.ok(performance.now() - startedMs < 500)
-})
+for (const { over, ffi } of ways) {
+  test(`${over}: a port nobody listens on: SERVFAIL at once`, async (t) => {
+    const upstream = await openFakeUpstream(() => {})
+    await upstream.close()
+    const forward = await openHandler(plugin, `forward . ${upstream.address} {\nhealth_check 10s\n}`, {
+      context: { ffi },
+    })
+    t.after(() => forward.close())
+    const startedMs = performance.now()
+    const reply = await forward.ask(aChainQuery('www.example.org.'))
+    assert.match(
+      reply.cause!,
+      /^(read|write) udp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: (read|write): connection refused$/,
+    )
+    assert.ok(performance.now() - startedMs < 500)
+  })
+}
 
 test('the deadline of `cancel` ends the wait', async (t) => {
   const upstream = await openFakeUpstream(() => {})
@@ -260,17 +286,115 @@ test('the deadline of `cancel` ends the wait', async (t) => {
   assert.ok(performance.now() - startedMs < 1000)
 })
 
-test('IDs, source ports: drawn anew for every query', async (t) => {
-  const upstream = await openFakeUpstream(ok)
-  const forward = await openHandler(plugin, `forward . ${upstream.address}`)
-  t.after(() => closeAll(forward, upstream))
-  await Promise.all(Array.from({ length: 200 }, (_, i) => forward.ask(aChainQuery(`n${i}.example.org.`))))
-  const ids = new Set(upstream.asked.map(({ message }) => message.readUInt16BE(0)))
-  assert.ok(ids.size > 190)
-  assert.ok(new Set(upstream.asked.map(({ clientPort }) => clientPort)).size >= 200 / 16)
-  const once = await openHandler(plugin, `forward . ${upstream.address} {\nexpire 0s\n}`)
-  t.after(() => once.close())
-  upstream.asked.length = 0
-  for (let i = 0; i < 10; i++) await once.ask(aChainQuery(`n${i}.example.org.`))
-  assert.equal(new Set(upstream.asked.map(({ clientPort }) => clientPort)).size, 10)
+for (const { over, ffi } of ways) {
+  test(`${over}: IDs, source ports: drawn anew for every query`, async (t) => {
+    const upstream = await openFakeUpstream(ok)
+    const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
+    t.after(() => closeAll(forward, upstream))
+    await Promise.all(Array.from({ length: 200 }, (_, i) => forward.ask(aChainQuery(`n${i}.example.org.`))))
+    const ids = new Set(upstream.asked.map(({ message }) => message.readUInt16BE(0)))
+    assert.ok(ids.size > 190)
+    assert.ok(new Set(upstream.asked.map(({ clientPort }) => clientPort)).size >= 200 / 16)
+    const once = await openHandler(plugin, `forward . ${upstream.address} {\nexpire 0s\n}`, { context: { ffi } })
+    t.after(() => once.close())
+    upstream.asked.length = 0
+    for (let i = 0; i < 10; i++) await once.ask(aChainQuery(`n${i}.example.org.`))
+    assert.equal(new Set(upstream.asked.map(({ clientPort }) => clientPort)).size, 10)
+  })
+}
+
+for (const { over, ffi } of ways) {
+  test(`${over}: many at once, answered in any order among forged ones: each gets its own answer`, async (t) => {
+    const waiting: Asked[] = []
+    let isAnswering = false
+    const addressFor = ({ message }: Asked): string =>
+      `192.0.2.${Number(message.subarray(14, 13 + message[12]!).toString()) % 256}`
+    const upstream = await openFakeUpstream((asked) => {
+      waiting.push(asked)
+      if (isAnswering) return
+      isAnswering = true
+      setTimeout(() => {
+        isAnswering = false
+        for (const each of waiting.splice(0).reverse()) {
+          const forged = fakeReply(each.message, { addresses: ['203.0.113.66'] })
+          forged.writeUInt16BE(each.message.readUInt16BE(0) ^ 0x5555, 0)
+          each.send(forged)
+          each.send(fakeReply(each.message, { addresses: [addressFor(each)] }))
+        }
+      }, 5)
+    })
+    const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
+    t.after(() => closeAll(forward, upstream))
+    for (let round = 0; round < 4; round++) {
+      const replies = await Promise.all(
+        Array.from({ length: 300 }, (_, i) => forward.ask(aChainQuery(`n${i}.example.org.`))),
+      )
+      for (const [i, reply] of replies.entries()) assert.deepEqual(addressesOf(reply.wire), [`192.0.2.${i % 256}`])
+    }
+    // Whether a socket is opened or goes on from another one, its port is drawn anew for every 16 queries.
+    const queriesByPort = Map.groupBy(upstream.asked, ({ clientPort }) => clientPort)
+    assert.ok(queriesByPort.size >= 1200 / 16 / 2, `${queriesByPort.size} ports`)
+  })
+
+  test(`${over}: a reply of any size that the client takes`, async (t) => {
+    const many = Array.from({ length: 600 }, (_, i) => `192.0.${i >>> 8}.${i & 255}`)
+    const upstream = await openFakeUpstream(({ message, send }) => send(fakeReply(message, { addresses: many })))
+    const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
+    t.after(() => closeAll(forward, upstream))
+    const ask = (i: number) => forward.ask(aChainQuery(`n${i}.example.org.`, 'A', { udpSize: 65000 }))
+    const replies = await Promise.all(Array.from({ length: 8 }, (_, i) => ask(i)))
+    for (const reply of replies) assert.deepEqual(addressesOf(reply.wire), many)
+  })
+
+  test(`${over}: an upstream with an IPv6 address`, async (t) => {
+    const upstream = await openFakeUpstream(ok, { host: '::1' }).catch(() => undefined)
+    if (upstream === undefined) return t.skip('no IPv6 here')
+    const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
+    t.after(() => closeAll(forward, upstream))
+    for (let i = 0; i < 40; i++) {
+      const reply = await forward.ask(aChainQuery(`n${i}.example.org.`))
+      assert.deepEqual(addressesOf(reply.wire), ['192.0.2.1'])
+    }
+    assert.ok(new Set(upstream.asked.map(({ clientPort }) => clientPort)).size >= 3)
+  })
+}
+
+test('a datagram that came to a socket for its former port is not taken for a reply', {
+  skip: await noDatagrams(),
+}, async (t) => {
+  const datagrams = (await openDatagrams())!
+  const peer = dgram.createSocket('udp4')
+  t.after(() => peer.close())
+  await new Promise<void>((resolve) => peer.bind(0, '127.0.0.1', resolve))
+  const name = datagrams.socketName('127.0.0.1', peer.address().port)
+  const fd = datagrams.connect(name, undefined, 65536)
+  t.after(() => datagrams.close(fd))
+  const queries = datagrams.sendArena()
+  const ask = async (): Promise<dgram.RemoteInfo> => {
+    const came = new Promise<dgram.RemoteInfo>((resolve) => peer.once('message', (_, from) => resolve(from)))
+    queries.put(12, 0, 0)
+    assert.equal(datagrams.send(fd, queries), 0)
+    queries.clear()
+    return came
+  }
+  const before = await ask()
+  for (let i = 0; i < 100; i++) await new Promise((resolve) => peer.send('late', before.port, before.address, resolve))
+  assert.equal(datagrams.disconnect(fd), true)
+  assert.equal(datagrams.reconnect(fd, name), true)
+  const after = await ask()
+  assert.notEqual(after.port, before.port)
+  await new Promise((resolve) => peer.send('late', before.port, before.address, resolve))
+  await new Promise((resolve) => peer.send('timely', after.port, after.address, resolve))
+  for (let count = 0; count <= 0; ) {
+    count = datagrams.receive(fd)
+    if (count > 0) assert.equal(datagrams.take(0).toString(), 'timely')
+    else await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(datagrams.receive(fd) < 0)
 })
+
+async function noDatagrams(): Promise<false | string> {
+  const datagrams = await openDatagrams()
+  if (datagrams === undefined) return 'no node:ffi here'
+  return datagrams.canDisconnect ? false : 'this kernel keeps the port'
+}

@@ -8,7 +8,7 @@ export const WAITING_MAX = 2048
 
 /** UDP sockets in use at once, each with a source port of its own. */
 export const UDP_SOCKETS_MAX = 8
-/** Queries after which a socket gives way to one with a new port. At 16 the sockets cost nothing that could be measured, at 6 a fifth. */
+/** Queries after which a socket gives way to one with a new port. What each costs: docs/decisions/0012. */
 export const UDP_SOCKET_QUERIES_MAX = 16
 /** A socket also gives way after this time, used or not: nobody can search for its port for long. */
 export const UDP_SOCKET_AGE_MS_MAX = 10_000

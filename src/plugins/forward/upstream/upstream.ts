@@ -26,10 +26,11 @@ export class Upstream {
   readonly #stream: StreamConnections
   readonly #https: HttpsSession | undefined
 
-  constructor(options: UpstreamOptions, wheel: TimingWheel, events: UpstreamEvents) {
+  /** `ffi`: whether datagrams may go through node:ffi. */
+  constructor(options: UpstreamOptions, wheel: TimingWheel, events: UpstreamEvents, ffi: boolean) {
     this.options = options
     this.name = addressAndPort(options.address)
-    this.#udp = new UdpSockets(options, wheel, events)
+    this.#udp = new UdpSockets(options, wheel, events, ffi)
     this.#stream = new StreamConnections(options, wheel, events)
     this.#https = options.address.protocol === 'https' ? new HttpsSession(options, wheel, events) : undefined
   }

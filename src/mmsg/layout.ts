@@ -21,7 +21,7 @@
  *     4  4  ipi_spec_dst  source of a reply     16  4  ipi6_ifindex
  *     8  4  ipi_addr      destination asked
  */
-import { assert } from '../../assert.ts'
+import { assert } from '../assert.ts'
 
 /** Architectures whose layouts are the table's. */
 export const ARCHITECTURES: readonly string[] = ['x64', 'arm64']

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AF_INET, AF_INET6 } from '../../../src/worker/mmsg/layout.ts'
-import { isWildcard, parseSocketAddress, writeSocketAddress } from '../../../src/worker/mmsg/socket-address.ts'
+import { AF_INET, AF_INET6 } from '../../src/mmsg/layout.ts'
+import { isWildcard, parseSocketAddress, writeSocketAddress } from '../../src/mmsg/socket-address.ts'
 
 const interfaces = (name: string) => (name === 'eth0' ? 7 : 0)
 

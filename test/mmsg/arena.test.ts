@@ -1,21 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  allocate,
-  BATCH,
-  RECEIVE_SIZE_MAX,
-  REPLY_SIZE_MAX,
-  ReceiveArena,
-  SendArena,
-} from '../../../src/worker/mmsg/arena.ts'
-import {
-  CMSG_DATA,
-  CONTROL4_SIZE,
-  CONTROL6_SIZE,
-  MMSGHDR_SIZE,
-  MSG_CONTROLLEN,
-} from '../../../src/worker/mmsg/layout.ts'
-import type { Libc } from '../../../src/worker/mmsg/libc.ts'
+import { allocate, BATCH, RECEIVE_SIZE_MAX, REPLY_SIZE_MAX, ReceiveArena, SendArena } from '../../src/mmsg/arena.ts'
+import { CMSG_DATA, CONTROL4_SIZE, CONTROL6_SIZE, MMSGHDR_SIZE, MSG_CONTROLLEN } from '../../src/mmsg/layout.ts'
+import type { Libc } from '../../src/mmsg/libc.ts'
 
 /** Buffers get addresses one after the other, from 64 KiB below a 4 GiB border up. */
 function fakeMemory(): Libc {

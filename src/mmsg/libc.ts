@@ -1,9 +1,8 @@
 /**
- * The functions of libc and libuv that the transport calls, found in the running process through node:ffi. Nothing here
+ * The functions of libc and libuv that the mmsg transport and _forward_ call, found in the running process through node:ffi. Nothing here
  * is loaded, compiled or linked: the Node binary has them all. One set per thread, because errno's address is a thread's own.
  */
 import { getSystemErrorMap } from 'node:util'
-import { isMainThread } from 'node:worker_threads'
 import { ARCHITECTURES } from './layout.ts'
 
 type Ffi = typeof import('node:ffi')
@@ -110,8 +109,6 @@ async function load(): Promise<Libc> {
   if (!ARCHITECTURES.includes(process.arch)) {
     throw new MmsgUnavailable(`it knows ${ARCHITECTURES.join(' and ')}, this is ${process.arch}`)
   }
-  // A thread that ends with a uv_poll_t open takes the process with it: Node closes only the handles that it knows.
-  if (!isMainThread) throw new MmsgUnavailable("it runs in a process's main thread only")
   let ffi: Ffi
   try {
     // Node before 26.1 has no such module, so this must not be a static import.

@@ -1,16 +1,16 @@
 /**
  * Memory that the kernel reads and writes: headers as recvmmsg and sendmmsg want them, laid out once, reused for every batch.
  *
- *   ReceiveArena   headers[BATCH] ─► iovecs[BATCH] ─► datagrams[BATCH], each RECEIVE_STRIDE apart
- *                      ├──────────► names[BATCH]      the clients' addresses   ◄──┐
- *                      └──────────► controls[BATCH]   the addresses asked      ◄──┤
+ *   ReceiveArena   headers[count] ─► iovecs[count] ─► datagrams[count]
+ *                      ├──────────► names[count]      the clients' addresses   ◄──┐
+ *                      └──────────► controls[count]   the addresses asked      ◄──┤
  *   SendArena      headers[count] ─► iovecs[count] ─► replies, packed             │
  *                      └──────────────────────────────────────────────────────────┘ or names and controls of its own
  *
  * A reply that is ready at once borrows the name and control of the query it answers, so nothing about the way back is copied.
  * Replies are packed because their memory is then a few KiB that stay in the first cache, whatever size a reply may have.
  */
-import { assert } from '../../assert.ts'
+import { assert } from '../assert.ts'
 import {
   CMSG_DATA,
   CMSG_LEN,
@@ -45,8 +45,6 @@ import type { Libc } from './libc.ts'
 export const BATCH = 64
 /** Octets of the longest query taken. What a server offers in OPT is 4096 at most, so no client sends more; longer ones are counted. */
 export const RECEIVE_SIZE_MAX = 4096
-/** One cache line more than a power of two, so that the headers of a batch's messages don't all fall into the same cache set. */
-const RECEIVE_STRIDE = RECEIVE_SIZE_MAX + 64
 /** Octets of the largest reply that a handler may write: all that UDP can carry and more. */
 export const REPLY_SIZE_MAX = 65535
 /** Octets apart; the address is NAME_USED of them. */
@@ -55,7 +53,7 @@ const NAME_STRIDE = 32
 const CONTROL_STRIDE = 64
 /** Replies start at multiples of this. */
 const REPLY_ALIGN = 16
-assert(NAME_STRIDE >= SOCKADDR_IN6_SIZE && CONTROL_STRIDE >= CONTROL6_SIZE && RECEIVE_STRIDE % 64 === 0)
+assert(NAME_STRIDE >= SOCKADDR_IN6_SIZE && CONTROL_STRIDE >= CONTROL6_SIZE)
 
 /** A buffer and its address, cut into 32-bit words: `high` is the same for every octet of it. */
 export interface Memory {
@@ -89,23 +87,31 @@ export class ReceiveArena {
   readonly bytes: Uint8Array
   /** The whole arena as 32-bit words; indexes are octet offsets divided by 4. */
   readonly words: Int32Array
+  readonly count: number
   readonly #dataAt: number
+  readonly #stride: number
   readonly #controlSize: number
 
-  /** `withControl`: ask the kernel which address each datagram was sent to. */
-  constructor(libc: Libc, withControl: boolean) {
-    const iovecsAt = BATCH * MMSGHDR_SIZE
-    this.namesAt = iovecsAt + BATCH * IOVEC_SIZE
-    this.controlsAt = this.namesAt + BATCH * NAME_STRIDE
-    this.#dataAt = this.controlsAt + BATCH * CONTROL_STRIDE
-    this.memory = allocate(libc, this.#dataAt + BATCH * RECEIVE_STRIDE)
+  /**
+   * `withControl`: ask the kernel which address each datagram was sent to. Room for `count` datagrams of `size` octets, a multiple of
+   * 64; what no datagram has reached is not committed.
+   */
+  constructor(libc: Libc, withControl: boolean, count = BATCH, size = RECEIVE_SIZE_MAX) {
+    this.count = count
+    // One cache line more than a power of two, so that the headers of a batch's messages don't all fall into the same cache set.
+    this.#stride = size + 64
+    const iovecsAt = count * MMSGHDR_SIZE
+    this.namesAt = iovecsAt + count * IOVEC_SIZE
+    this.controlsAt = this.namesAt + count * NAME_STRIDE
+    this.#dataAt = this.controlsAt + count * CONTROL_STRIDE
+    this.memory = allocate(libc, this.#dataAt + count * this.#stride)
     this.headersAt = this.memory.at
     this.bytes = new Uint8Array(this.memory.buffer)
     this.words = new Int32Array(this.memory.buffer)
     this.#controlSize = withControl ? CONTROL_STRIDE : 0
     const view = new DataView(this.memory.buffer)
     const { at } = this.memory
-    for (let i = 0; i < BATCH; i++) {
+    for (let i = 0; i < count; i++) {
       const header = i * MMSGHDR_SIZE
       const iovec = iovecsAt + i * IOVEC_SIZE
       view.setBigUint64(header + MSG_NAME, at + BigInt(this.nameOf(i)), true)
@@ -113,7 +119,7 @@ export class ReceiveArena {
       view.setBigUint64(header + MSG_IOVLEN, 1n, true)
       view.setBigUint64(header + MSG_CONTROL, at + BigInt(this.controlOf(i)), true)
       view.setBigUint64(iovec + IOV_BASE, at + BigInt(this.dataOf(i)), true)
-      view.setBigUint64(iovec + IOV_LEN, BigInt(RECEIVE_SIZE_MAX), true)
+      view.setBigUint64(iovec + IOV_LEN, BigInt(size), true)
       this.reset(i)
     }
   }
@@ -128,7 +134,7 @@ export class ReceiveArena {
   }
 
   dataOf(i: number): number {
-    return this.#dataAt + i * RECEIVE_STRIDE
+    return this.#dataAt + i * this.#stride
   }
 
   /** Makes header i ready for another datagram: the kernel wrote what it used over what it was given. */
@@ -269,7 +275,7 @@ export class SendArena {
   }
 
   #point(i: number, to: number): void {
-    assert(this.#lender === undefined ? i === to : to < BATCH)
+    assert(this.#lender === undefined ? i === to : to < this.#lender.count)
     this.#points[i] = to
     const header = (i * MMSGHDR_SIZE) >> 2
     this.words[header + (MSG_NAME >> 2)] = this.#nameLow + to * NAME_STRIDE
