@@ -7,6 +7,9 @@ import type { Job, JobResult } from '../load/generator.ts'
 import type { RunningServer } from '../machine/running-server.ts'
 import type { Workload } from '../workloads/workload.ts'
 
+/** Queries in flight of a closed loop: for the highest rate, and to warm a server. */
+export const WINDOW = 1000
+
 /** A server that has just started and been warmed, and the means to load it. */
 export interface Running {
   readonly server: RunningServer

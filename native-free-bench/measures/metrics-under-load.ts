@@ -1,9 +1,10 @@
 import autocannon from 'autocannon'
 import hits from '../workloads/hits.ts'
-import type { Measure } from './measure.ts'
+import { type Measure, WINDOW } from './measure.ts'
 
 const RATE = 20_000
 const SECONDS = 4
+const WARM_SECONDS = 3
 const CONNECTIONS = 2
 
 export default {
@@ -12,9 +13,10 @@ export default {
   unit: 'µs',
   servers: ['shoal', 'coredns'],
   workload: hits,
-  seconds: 2 * SECONDS + 3,
+  seconds: 2 * SECONDS + WARM_SECONDS + 3,
   repeats: 1,
   async take({ address, adminPort, load }) {
+    await load('hits', { window: WINDOW, seconds: WARM_SECONDS })
     const alone = await load('hits', { rate: RATE, seconds: SECONDS })
     const [scrapes, beside] = await Promise.all([
       autocannon({ url: `http://${address}:${adminPort}/metrics`, connections: CONNECTIONS, duration: SECONDS }),

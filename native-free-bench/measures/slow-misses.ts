@@ -1,29 +1,32 @@
 import hits from '../workloads/hits.ts'
-import type { Measure } from './measure.ts'
+import { type Measure, WINDOW } from './measure.ts'
 
-const HIT_RATE = 20_000
 const MISS_RATE = 3000
 const SECONDS = 4
+const WARM_SECONDS = 3
 
 export default {
   title: 'Hits beside an upstream that never answers',
-  shows: `what ${MISS_RATE} queries per second for a dead upstream do to ${HIT_RATE} hits per second`,
-  unit: 'µs, and lost per 1,000',
+  shows: `what ${MISS_RATE} queries per second for a dead upstream do to hits at half of the server's highest rate`,
+  unit: 'hits per second, µs, and lost per 1,000',
   servers: ['shoal', 'coredns', 'unbound'],
   workload: {
     ...hits,
     forward: 'silent',
     corefile: (zoneFile, upstream) => [`file ${zoneFile('example.')} example.`, `forward slow. ${upstream}`].join('\n'),
   },
-  seconds: 2 * SECONDS + 3,
+  seconds: 2 * SECONDS + WARM_SECONDS + 3,
   repeats: 2,
   async take({ load, loadBeside }) {
-    const alone = await load('hits', { rate: HIT_RATE, seconds: SECONDS })
+    const { qps } = await load('hits', { window: WINDOW, seconds: WARM_SECONDS })
+    const rate = Math.round(qps / 2)
+    const alone = await load('hits', { rate, seconds: SECONDS })
     const [, beside] = await Promise.all([
       loadBeside('slow-names', { rate: MISS_RATE, seconds: SECONDS, unchecked: true }),
-      load('hits', { rate: HIT_RATE, seconds: SECONDS }),
+      load('hits', { rate, seconds: SECONDS }),
     ])
     return {
+      rate,
       'p99 alone': alone.latency.p99,
       'p99 beside': beside.latency.p99,
       'p99.9 beside': beside.latency.p999,

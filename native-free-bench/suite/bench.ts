@@ -12,7 +12,7 @@ import { searchHighest } from '../load/search.ts'
 import type { Cores } from '../machine/pinning.ts'
 import { cpuTime, memoryOctets } from '../machine/process-tree.ts'
 import { RunningServer } from '../machine/running-server.ts'
-import type { Measure, Running } from '../measures/measure.ts'
+import { type Measure, type Running, WINDOW } from '../measures/measure.ts'
 import { type MeasureResult, qps, type Round, type ServerResult, type WorkloadResult } from '../report/result.ts'
 import type { Progress } from '../report/terminal.ts'
 import { nsd } from '../servers/nsd.ts'
@@ -24,7 +24,6 @@ import { writeZones } from './zone-files.ts'
 const ADDRESS = '127.0.0.1'
 const UDP_FLOWS = 128
 const TCP_FLOWS = 16
-const WINDOW = 1000
 const START_SECONDS = 0.7
 const START_LIMIT_SECONDS = 20
 /** A million names take some servers long. */
