@@ -12,8 +12,11 @@
  *
  * The primary's store is ahead of the line, so a dump can hold changes that come along the line once more. They do no
  * harm a second time: an RRset is replaced as a whole, and the worker opens its sockets only when the line has passed.
- * A worker that came while a transaction was open gets the whole zone when it commits: it never saw the first records.
+ * A worker that came while a transaction was open gets the whole zone ahead of the round that commits it: it never saw
+ * the first records.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 import type { ZoneChange } from '../zone/zone-change.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 import { within } from './within.ts'
@@ -170,10 +173,11 @@ export class ZoneLine {
   async #commitRound(commits: readonly ChangeItem[]): Promise<void> {
     const pause = this.#roundAt + ROUND_PAUSE_MS - performance.now()
     if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
+    const resent = await this.#resendZones(commits)
     const workers = [...this.#feeds.keys()]
     const round = await this.#hold(workers)
     const outgoing = new Outgoing(this, round)
-    for (const { change } of commits) this.#commitOne(change, outgoing)
+    for (const { change } of commits) this.#commitOne(change, resent, outgoing)
     if (round > 0) for (const worker of workers) outgoing.touch(worker)
     const applied = outgoing.flush().then(() => {
       for (const { resolve } of commits) resolve()
@@ -183,20 +187,49 @@ export class ZoneLine {
     this.#roundAt = performance.now()
   }
 
-  #commitOne(change: ZoneChange, outgoing: Outgoing): void {
+  #commitOne(change: ZoneChange, resent: ReadonlyMap<number, number>, outgoing: Outgoing): void {
     const begin = change.kind === 'commit' ? this.#open.get(change.transaction) : undefined
     for (const [worker, feed] of this.#feeds) {
       if (begin === undefined || !feed.missed.has(begin.transaction)) outgoing.add(worker, change)
-      else for (const each of this.#wholeZone(begin)) outgoing.add(worker, each)
+      else outgoing.add(worker, { kind: 'commit', transaction: resent.get(begin.transaction)! })
     }
     if (begin !== undefined) this.#close(begin.transaction)
   }
 
-  *#wholeZone(begin: Begin): Iterable<ZoneChange> {
-    const transaction = this.#resend++
+  /**
+   * Sends each zone to the workers that missed its transaction, but for the commit, which belongs to the round. Returns the transactions they know instead.
+   */
+  async #resendZones(commits: readonly ChangeItem[]): Promise<ReadonlyMap<number, number>> {
+    const resent = new Map<number, number>()
+    for (const { change } of commits) {
+      const begin = change.kind === 'commit' ? this.#open.get(change.transaction) : undefined
+      if (begin === undefined) continue
+      const late = [...this.#feeds].filter(([, feed]) => feed.missed.has(begin.transaction))
+      if (late.length === 0) continue
+      const transaction = this.#resend++
+      resent.set(begin.transaction, transaction)
+      await this.#stream(late, this.#zoneRecords(begin, transaction))
+    }
+    return resent
+  }
+
+  *#zoneRecords(begin: Begin, transaction: number): Iterable<ZoneChange> {
     yield { ...begin, transaction, mode: 'replace' }
-    for (const batch of this.#store.records(begin.sourceId, begin.apex)) yield { kind: 'records', transaction, batch }
-    yield { kind: 'commit', transaction }
+    for (const batch of this.#store.records(begin.sourceId, begin.apex, 'any'))
+      yield { kind: 'records', transaction, batch }
+  }
+
+  /** Sends the changes to these workers as fast as they take them, and lets this thread's other work go on. */
+  async #stream(feeds: readonly (readonly [WorkerHandle, Feed])[], changes: Iterable<ZoneChange>): Promise<void> {
+    const outgoing = new Outgoing(this, undefined)
+    for (const change of changes) {
+      const present = feeds.filter(([worker, feed]) => this.#feeds.get(worker) === feed)
+      if (present.length === 0) return
+      for (const [worker] of present) outgoing.add(worker, change)
+      await nextTurn()
+      await this.#below((each) => each.onTheWay <= ON_THE_WAY_SIZE_MAX || !present.some(([, feed]) => feed === each))
+    }
+    void outgoing.flush()
   }
 
   /** The number of the round; 0 when there is no need for one: a worker alone can't contradict another. */
@@ -216,13 +249,7 @@ export class ZoneLine {
     if (worker.phase === 'gone') return
     const feed: Feed = { sequence: 0, onTheWay: 0, missed: new Set(this.#open.keys()) }
     this.#feeds.set(worker, feed)
-    const outgoing = new Outgoing(this, undefined)
-    for (const change of this.#store.dump()) {
-      outgoing.add(worker, change)
-      await this.#below((each) => each !== feed || feed.onTheWay <= ON_THE_WAY_SIZE_MAX)
-      if (!this.#feeds.has(worker)) return
-    }
-    void outgoing.flush()
+    await this.#stream([[worker, feed]], this.#store.dump())
   }
 
   /** Sends the changes in one message. Resolves when the worker has applied them, or is gone. */

@@ -64,6 +64,9 @@ const BACKSLASH = 0x5c
 export const LOWER: Uint8Array = new Uint8Array(256)
 for (let octet = 0; octet < 256; octet++) LOWER[octet] = octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet
 
+/** Octet to itself. */
+export const SAME: Uint8Array = Uint8Array.from({ length: 256 }, (_, octet) => octet)
+
 /** How an octet of a label is written: 0 as it is, 1 behind a backslash, 2 as `\DDD`. The choice of characters is CoreDNS's. */
 const ESCAPE: Uint8Array = new Uint8Array(256)
 for (let octet = 0; octet < 256; octet++) ESCAPE[octet] = octet < 0x20 || octet > 0x7e ? 2 : 0
@@ -127,9 +130,9 @@ function printLabel(bytes: Uint8Array, from: number, to: number, at: number): nu
 }
 
 /**
- * Scans name text `text[from .. to)` into wire form at `out[outAt]`, case kept. A text without a final dot is relative:
- * `origin` (wire form, may be `out` itself elsewhere) is put behind it. Returns the name's size in octets, or one of the
- * NAME_ codes. `out` must have room for 256 octets. Neither allocates nor throws.
+ * Scans name text `text[from .. to)` into wire form at `out[outAt]`. A text without a final dot is relative:
+ * `origin` (wire form, may be `out` itself elsewhere) is put behind it. `letters`: SAME keeps the case, LOWER makes it lower. Returns the name's
+ * size in octets, or one of the NAME_ codes. `out` must have room for 256 octets. Neither allocates nor throws.
  */
 export function scanName(
   text: Uint8Array,
@@ -138,6 +141,7 @@ export function scanName(
   out: Uint8Array,
   outAt: number,
   origin: Uint8Array | undefined,
+  letters: Uint8Array = SAME,
 ): number {
   if (from >= to) return NAME_EMPTY
   if (to - from === 1 && text[from] === DOT) {
@@ -173,7 +177,7 @@ export function scanName(
     }
     // The longest name ends with a root label, so its last label octet is one before the limit.
     if (at >= outMax) return at - labelAt - 1 > LABEL_SIZE_MAX ? NAME_LABEL_TOO_LONG : NAME_TOO_LONG
-    out[at++] = octet
+    out[at++] = letters[octet]!
   }
   const length = at - labelAt - 1
   if (length === 0) {
@@ -184,7 +188,8 @@ export function scanName(
   out[labelAt] = length
   if (origin === undefined) return NAME_RELATIVE
   if (at - outAt + origin.length > NAME_SIZE_MAX) return NAME_TOO_LONG
-  for (let i = 0; i < origin.length; i++) out[at++] = origin[i]!
+  // Length octets are below 'A'.
+  for (let i = 0; i < origin.length; i++) out[at++] = letters[origin[i]!]!
   return at - outAt
 }
 
@@ -357,6 +362,19 @@ export function isSubdomain(bytes: Uint8Array, at: number, parent: Uint8Array, p
   let from = at
   for (; surplus > 0; surplus--) from += bytes[from]! + 1
   return equalNames(bytes, from, parent, parentAt)
+}
+
+/**
+ * Whether the name `bytes[at .. at+size)` is `parent` or lies below it, both in one case: octets are compared as they
+ * are. False for what is no name.
+ */
+export function isWithin(bytes: Uint8Array, at: number, size: number, parent: Uint8Array): boolean {
+  const parentAt = at + size - parent.length
+  let from = at
+  while (from < parentAt && bytes[from] !== 0) from += bytes[from]! + 1
+  if (from !== parentAt) return false
+  for (let i = 0; i < parent.length; i++) if (bytes[from + i] !== parent[i]) return false
+  return true
 }
 
 /** Whether a name is another one or lies below it. Both in presentation format, absolute, lower-case. */

@@ -2,19 +2,21 @@
  * Records of a transaction, packed for the way from the primary to the stores. Network order, operations one after the other:
  *
  *   size  field
- *      1  operation: BATCH_PUT or BATCH_DELETE
- *      n  owner, wire form, lower-case, not compressed
+ *      1  operation: BATCH_PUT, BATCH_PUT_MORE or BATCH_DELETE
+ *      n  owner, wire form, lower-case, not compressed; not in BATCH_PUT_MORE, whose owner is that of the operation before
  *      2  type
- *         of BATCH_PUT only:
+ *         not of BATCH_DELETE:
  *      4  TTL, seconds
  *      4  records
  *         per record: 2 octets length, rdata
  */
 import { LABEL_SIZE_MAX, NAME_SIZE_MAX } from '../wire/parsed-query.ts'
+import { copyOctets, PackedRRset } from './packed-rrset.ts'
 import type { ChangeBatch } from './zone-change.ts'
 
 export const BATCH_PUT = 1
 export const BATCH_DELETE = 2
+export const BATCH_PUT_MORE = 3
 
 /** A batch is sent when it has grown to this. One RRset is never divided, so a batch can be larger. */
 export const BATCH_SIZE = 64 * 1024
@@ -23,6 +25,10 @@ export const BATCH_SIZE = 64 * 1024
 export class BatchWriter {
   #bytes = new Uint8Array(4096)
   #length = 0
+  /** The last operation's owner: `#bytes[#ownerAt ..]`, `#ownerLength` octets; none when the batch is empty. */
+  #ownerAt = 0
+  #ownerLength = 0
+  readonly #packed = new PackedRRset()
 
   /** Octets collected. */
   get length(): number {
@@ -30,48 +36,68 @@ export class BatchWriter {
   }
 
   put(owner: Uint8Array, type: number, ttlSeconds: number, rdatas: readonly Uint8Array[]): void {
-    let size = owner.length + 11
-    for (const rdata of rdatas) size += rdata.length + 2
+    this.#packed.load(owner, type, ttlSeconds, rdatas)
+    this.putPacked(this.#packed)
+  }
+
+  putPacked(rrset: PackedRRset): void {
+    const { bytes: from, ownerAt, ownerLength, type, ttlSeconds, count, rdataAt, rdataLength } = rrset
+    let size = ownerLength + 11 + 2 * count
+    for (let i = 0; i < count; i++) size += rdataLength[i]!
     this.#reserve(size)
-    this.#head(BATCH_PUT, owner, type)
+    if (this.#isOwner(from, ownerAt, ownerLength)) this.#bytes[this.#length++] = BATCH_PUT_MORE
+    else this.#head(BATCH_PUT, from, ownerAt, ownerLength)
     const bytes = this.#bytes
     let at = this.#length
+    bytes[at++] = type >>> 8
+    bytes[at++] = type
     bytes[at++] = ttlSeconds >>> 24
     bytes[at++] = ttlSeconds >>> 16
     bytes[at++] = ttlSeconds >>> 8
     bytes[at++] = ttlSeconds
-    bytes[at++] = rdatas.length >>> 24
-    bytes[at++] = rdatas.length >>> 16
-    bytes[at++] = rdatas.length >>> 8
-    bytes[at++] = rdatas.length
-    for (const rdata of rdatas) {
-      bytes[at++] = rdata.length >>> 8
-      bytes[at++] = rdata.length
-      bytes.set(rdata, at)
-      at += rdata.length
+    bytes[at++] = count >>> 24
+    bytes[at++] = count >>> 16
+    bytes[at++] = count >>> 8
+    bytes[at++] = count
+    for (let i = 0; i < count; i++) {
+      const length = rdataLength[i]!
+      bytes[at++] = length >>> 8
+      bytes[at++] = length
+      copyOctets(from, rdataAt[i]!, bytes, at, length)
+      at += length
     }
     this.#length = at
   }
 
   delete(owner: Uint8Array, type: number): void {
     this.#reserve(owner.length + 3)
-    this.#head(BATCH_DELETE, owner, type)
+    this.#head(BATCH_DELETE, owner, 0, owner.length)
+    this.#bytes[this.#length++] = type >>> 8
+    this.#bytes[this.#length++] = type
   }
 
   /** What was collected, in memory of its own. */
   take(): ChangeBatch {
     const batch = this.#bytes.slice(0, this.#length)
     this.#length = 0
+    this.#ownerLength = 0
     return batch
   }
 
-  #head(operation: number, owner: Uint8Array, type: number): void {
+  #head(operation: number, from: Uint8Array, ownerAt: number, ownerLength: number): void {
+    this.#bytes[this.#length++] = operation
+    copyOctets(from, ownerAt, this.#bytes, this.#length, ownerLength)
+    this.#ownerAt = this.#length
+    this.#ownerLength = ownerLength
+    this.#length += ownerLength
+  }
+
+  #isOwner(from: Uint8Array, ownerAt: number, ownerLength: number): boolean {
+    if (ownerLength !== this.#ownerLength) return false
     const bytes = this.#bytes
-    bytes[this.#length++] = operation
-    bytes.set(owner, this.#length)
-    this.#length += owner.length
-    bytes[this.#length++] = type >>> 8
-    bytes[this.#length++] = type
+    const own = this.#ownerAt
+    for (let i = 0; i < ownerLength; i++) if (bytes[own + i] !== from[ownerAt + i]) return false
+    return true
   }
 
   #reserve(size: number): void {
@@ -83,23 +109,18 @@ export class BatchWriter {
 }
 
 /** Walks a batch: `next` fills the fields with one operation. One reader serves for many batches. */
-export class BatchReader {
-  bytes: Uint8Array = new Uint8Array(0)
+export class BatchReader extends PackedRRset {
+  /** BATCH_PUT or BATCH_DELETE. */
   operation = 0
-  /** Where the owner starts, its octets with the root's, and its labels besides the root. */
-  ownerAt = 0
-  ownerLength = 0
+  /** Whether the owner is that of the operation before, and its octets in the same place. */
+  isSameOwner = false
+  /** The owner's labels besides the root. */
   labelCount = 0
-  type = 0
-  ttlSeconds = 0
-  /** Records, and for each where its rdata starts and its octets. */
-  count = 0
-  rdataAt = new Int32Array(16)
-  rdataLength = new Int32Array(16)
   #next = 0
 
   start(batch: ChangeBatch): void {
     this.bytes = batch
+    this.ownerLength = 0
     this.#next = 0
   }
 
@@ -108,19 +129,16 @@ export class BatchReader {
     const { bytes } = this
     let at = this.#next
     if (at >= bytes.length) return false
-    this.operation = bytes[at++]!
-    if (this.operation !== BATCH_PUT && this.operation !== BATCH_DELETE) throw malformed('operation')
-    this.ownerAt = at
-    this.labelCount = 0
-    for (;;) {
-      if (at >= bytes.length) throw malformed('owner')
-      const size = bytes[at]!
-      if (size > LABEL_SIZE_MAX || at + size + 1 - this.ownerAt > NAME_SIZE_MAX) throw malformed('owner')
-      at += size + 1
-      if (size === 0) break
-      this.labelCount++
+    const operation = bytes[at++]!
+    this.isSameOwner = operation === BATCH_PUT_MORE
+    if (this.isSameOwner) {
+      if (this.ownerLength === 0) throw malformed('owner')
+      this.operation = BATCH_PUT
+    } else {
+      if (operation !== BATCH_PUT && operation !== BATCH_DELETE) throw malformed('operation')
+      this.operation = operation
+      at = this.#readOwner(at)
     }
-    this.ownerLength = at - this.ownerAt
     if (at + 2 > bytes.length) throw malformed('type')
     this.type = (bytes[at]! << 8) | bytes[at + 1]!
     at += 2
@@ -131,10 +149,7 @@ export class BatchReader {
       const count = ((bytes[at + 4]! << 24) | (bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!) >>> 0
       at += 8
       if (count * 2 > bytes.length - at) throw malformed('count')
-      if (count > this.rdataAt.length) {
-        this.rdataAt = new Int32Array(count * 2)
-        this.rdataLength = new Int32Array(count * 2)
-      }
+      if (count > this.rdataAt.length) this.reserve(count * 2)
       for (let i = 0; i < count; i++) {
         if (at + 2 > bytes.length) throw malformed('rdata')
         const length = (bytes[at]! << 8) | bytes[at + 1]!
@@ -150,17 +165,23 @@ export class BatchReader {
     return true
   }
 
-  /** The operation's owner and rdatas as arrays of their own, for those who want objects. */
-  owner(): Uint8Array {
-    return this.bytes.slice(this.ownerAt, this.ownerAt + this.ownerLength)
-  }
-
-  rdatas(): Uint8Array[] {
-    const rdatas: Uint8Array[] = []
-    for (let i = 0; i < this.count; i++) {
-      rdatas.push(this.bytes.slice(this.rdataAt[i], this.rdataAt[i]! + this.rdataLength[i]!))
+  /** Returns the offset past the owner at `from`. */
+  #readOwner(from: number): number {
+    const { bytes } = this
+    let at = from
+    let labels = 0
+    for (;;) {
+      if (at >= bytes.length) throw malformed('owner')
+      const size = bytes[at]!
+      if (size > LABEL_SIZE_MAX || at + size + 1 - from > NAME_SIZE_MAX) throw malformed('owner')
+      at += size + 1
+      if (size === 0) break
+      labels++
     }
-    return rdatas
+    this.ownerAt = from
+    this.ownerLength = at - from
+    this.labelCount = labels
+    return at
   }
 }
 

@@ -103,7 +103,7 @@ function leafDepth(words: Int32Array, leaf: number): number {
 function pointTo(words: Int32Array, inner: number, index: number, depth: number, leaf: number): void {
   const span = 64 >>> depth
   const first = inner + (index & ~(span - 1))
-  words.fill(-leaf, first, first + span)
+  for (let i = first; i < first + span; i++) words[i] = -leaf
 }
 
 function insertAt(draft: Draft, page: number, shift: number, hash: number, value: number): number {
@@ -119,7 +119,8 @@ function insertAt(draft: Draft, page: number, shift: number, hash: number, value
   while (child < 0) {
     const depth = leafDepth(words, -child)
     if (leafCount(words, -child) < LEAF_ENTRIES || (depth === 6 && shift - 6 < LAST_SHIFT)) {
-      pointTo(words, inner, index, depth, addToLeaf(draft, -child, hash, value))
+      const leaf = addToLeaf(draft, -child, hash, value)
+      if (leaf !== -child) pointTo(words, inner, index, depth, leaf)
       return inner
     }
     if (depth === 6) {

@@ -7,7 +7,6 @@
 import type { BatchReader } from './change-batch.ts'
 import type { Draft } from './draft.ts'
 import {
-  findRRset,
   firstRRset,
   NODE_APEX,
   NODE_CHILDREN,
@@ -113,17 +112,42 @@ export class NodeBuilder {
     if (this.#rrsets === 0 && children === 0 && octets > 0) return 0
     if (this.#rrsets > RRSETS_PER_NODE_MAX)
       throw new ZoneDataError(`more than ${RRSETS_PER_NODE_MAX} types at one owner`)
-    return this.#finish(draft, owner, ownerAt, octets, children, hasFlags)
+    return this.finish(draft, owner, ownerAt, octets, children, hasFlags)
+  }
+
+  /** Starts a node of a new owner: `add` its RRsets, then `finish`. */
+  start(): void {
+    this.#at = 0
+    this.#rrsets = 0
+  }
+
+  /** Whether `add` can take an RRset of this type: none of it is there, and there is room. */
+  takes(type: number): boolean {
+    const build = this.#build
+    for (let at = 0; at < this.#at; at += build[at + RRSET_SHAPE]! & 0xffff) {
+      if ((build[at]! & 0xffff) === type) return false
+    }
+    return this.#rrsets < RRSETS_PER_NODE_MAX
+  }
+
+  /** Adds the put in `change`, which has 1 to RRSET_RECORDS_MAX records. */
+  add(draft: Draft, change: BatchReader): void {
+    const { bytes, count, rdataAt, rdataLength } = change
+    const start = this.#at
+    this.#reserve(RRSET_HEADER_WORDS)
+    this.#at += RRSET_HEADER_WORDS
+    for (let i = 0; i < count; i++) this.#storeRdata(bytes, rdataAt[i]!, rdataLength[i]!)
+    this.#close(draft, start, change.type, change.ttlSeconds, count, 0)
   }
 
   /** A node without RRsets. */
   empty(draft: Draft, owner: Uint8Array, ownerAt: number, octets: number): number {
-    this.#at = 0
-    this.#rrsets = 0
-    return this.#finish(draft, owner, ownerAt, octets, 0, true)
+    this.start()
+    return this.finish(draft, owner, ownerAt, octets, 0, true)
   }
 
-  #finish(
+  /** The node of what was built, in a new block. */
+  finish(
     draft: Draft,
     owner: Uint8Array,
     ownerAt: number,
@@ -136,16 +160,26 @@ export class NodeBuilder {
     const node = draft.allocate(head + this.#at)
     words[node + NODE_CHILDREN] = children
     packOctets(words, node + NODE_OWNER, owner, ownerAt, octets)
-    words.set(this.#build.subarray(0, this.#at), node + head)
+    copyWords(this.#build, 0, words, node + head, this.#at)
     let flags = octets === 0 ? NODE_APEX : owner[ownerAt] === 1 && owner[ownerAt + 1] === 0x2a ? NODE_WILDCARD : 0
+    if (hasFlags) flags |= this.#typeFlags(octets)
     words[node] = octets | flags | (this.#rrsets << NODE_RRSETS_SHIFT)
-    if (hasFlags && this.#rrsets > 0) {
-      if (octets > 0 && findRRset(words, node, TYPE_NS) !== 0) flags |= NODE_CUT
-      if (findRRset(words, node, TYPE_DNAME) !== 0) flags |= NODE_DNAME
-      if (findRRset(words, node, TYPE_CNAME) !== 0) flags |= NODE_CNAME
-      words[node] = octets | flags | (this.#rrsets << NODE_RRSETS_SHIFT)
-    }
     return node
+  }
+
+  /** What the types of the RRsets that were built say about the node. */
+  #typeFlags(octets: number): number {
+    const build = this.#build
+    let flags = 0
+    for (let at = 0; at < this.#at; at += build[at + RRSET_SHAPE]! & 0xffff) {
+      const head = build[at]!
+      if (head >>> 16 === 0) continue
+      const type = head & 0xffff
+      if (type === TYPE_NS && octets > 0) flags |= NODE_CUT
+      else if (type === TYPE_DNAME) flags |= NODE_DNAME
+      else if (type === TYPE_CNAME) flags |= NODE_CNAME
+    }
+    return flags
   }
 
   /** Signatures that cover no RRset of the node, as RRsets without records. */
@@ -188,7 +222,7 @@ export class NodeBuilder {
   #copyRRset(words: Int32Array, rrset: number): void {
     const size = nextRRset(words, rrset) - rrset
     this.#reserve(size)
-    this.#build.set(words.subarray(rrset, rrset + size), this.#at)
+    copyWords(words, rrset, this.#build, this.#at, size)
     this.#at += size
     this.#rrsets++
   }
@@ -227,39 +261,47 @@ export class NodeBuilder {
         this.#copyRdatas(words, oldAt, oldRecords)
         this.#storeChosen(change)
       }
-      const build = this.#build
-      build[start] = type | (records << 16)
-      build[start + RRSET_TTL] = ttlSeconds
-      let size = this.#at - start
-      let isOutside = 0
-      if (size > RRSET_HEADER_WORDS + RRSET_INSIDE_WORDS_MAX) {
-        const block = draft.allocate(size - RRSET_HEADER_WORDS)
-        words.set(build.subarray(start + RRSET_HEADER_WORDS, this.#at), block)
-        build[start + RRSET_HEADER_WORDS] = block
-        size = RRSET_HEADER_WORDS + 1
-        this.#at = start + size
-        isOutside = 1 << 31
-      }
-      build[start + RRSET_SHAPE] = size | (signatures << 16) | isOutside
-      this.#rrsets++
+      this.#close(draft, start, type, ttlSeconds, records, signatures)
     }
     if (outside !== 0) draft.release(outside)
+  }
+
+  /** Writes the header of the RRset whose rdatas were written behind it; large ones go into a block of their own. */
+  #close(draft: Draft, start: number, type: number, ttlSeconds: number, records: number, signatures: number): void {
+    const build = this.#build
+    build[start] = type | (records << 16)
+    build[start + RRSET_TTL] = ttlSeconds
+    let size = this.#at - start
+    let isOutside = 0
+    if (size > RRSET_HEADER_WORDS + RRSET_INSIDE_WORDS_MAX) {
+      const block = draft.allocate(size - RRSET_HEADER_WORDS)
+      draft.words.set(build.subarray(start + RRSET_HEADER_WORDS, this.#at), block)
+      build[start + RRSET_HEADER_WORDS] = block
+      size = RRSET_HEADER_WORDS + 1
+      this.#at = start + size
+      isOutside = 1 << 31
+    }
+    build[start + RRSET_SHAPE] = size | (signatures << 16) | isOutside
+    this.#rrsets++
   }
 
   #storeChosen(change: BatchReader): void {
     for (let k = 0; k < this.#chosenCount; k++) {
       const i = this.#chosen[k]!
-      const length = change.rdataLength[i]!
-      this.#reserve(rdataWords(length))
-      this.#at = storeRdata(this.#build, this.#at, change.bytes, change.rdataAt[i]!, length)
+      this.#storeRdata(change.bytes, change.rdataAt[i]!, change.rdataLength[i]!)
     }
+  }
+
+  #storeRdata(bytes: Uint8Array, at: number, length: number): void {
+    this.#reserve(rdataWords(length))
+    this.#at = storeRdata(this.#build, this.#at, bytes, at, length)
   }
 
   #copyRdatas(words: Int32Array, from: number, count: number): void {
     if (count === 0) return
     const size = skipRdatas(words, from, count) - from
     this.#reserve(size)
-    this.#build.set(words.subarray(from, from + size), this.#at)
+    copyWords(words, from, this.#build, this.#at, size)
     this.#at += size
   }
 
@@ -269,6 +311,14 @@ export class NodeBuilder {
     larger.set(this.#build.subarray(0, this.#at))
     this.#build = larger
   }
+}
+
+/** Words up to which a loop beats `set(subarray())`, which makes a view. */
+const LOOP_WORDS_MAX = 64
+
+function copyWords(from: Int32Array, at: number, to: Int32Array, toAt: number, size: number): void {
+  if (size > LOOP_WORDS_MAX) to.set(from.subarray(at, at + size), toAt)
+  else for (let i = 0; i < size; i++) to[toAt + i] = from[at + i]!
 }
 
 function skipRdatas(words: Int32Array, at: number, count: number): number {

@@ -139,19 +139,23 @@ export function copyRdata(words: Int32Array, rdata: number, length: number, out:
 
 /** Writes an rdata. Returns the word after it. */
 export function storeRdata(words: Int32Array, at: number, octets: Uint8Array, from: number, length: number): number {
+  const end = from + length
+  let to = at
   let word = length
-  let shift = 16
-  for (let i = from, end = from + length; i < end; i++) {
-    word |= octets[i]! << shift
-    shift += 8
-    if (shift === 32) {
-      words[at++] = word
-      word = 0
-      shift = 0
-    }
+  if (from < end) word |= octets[from]! << 16
+  if (from + 1 < end) word |= octets[from + 1]! << 24
+  words[to++] = word
+  let i = from + 2
+  for (; i + 4 <= end; i += 4) {
+    words[to++] = octets[i]! | (octets[i + 1]! << 8) | (octets[i + 2]! << 16) | (octets[i + 3]! << 24)
   }
-  if (shift > 0) words[at++] = word
-  return at
+  if (i < end) {
+    word = octets[i]!
+    if (i + 1 < end) word |= octets[i + 1]! << 8
+    if (i + 2 < end) word |= octets[i + 2]! << 16
+    words[to++] = word
+  }
+  return to
 }
 
 /** Copies the node's owner below the apex out. Returns its octets. */

@@ -7,6 +7,8 @@
  * then the changes since. A transaction becomes visible whole.
  */
 
+import type { PackedRRset } from './packed-rrset.ts'
+
 /** Records of one transaction, packed: see `change-batch.ts` for the layout. */
 export type ChangeBatch = Uint8Array
 
@@ -59,9 +61,16 @@ export interface ZoneTransaction {
    * are dropped (RFC 2181 section 5). Returns false when the caller should await `drained()` before the next put.
    */
   put(owner: Uint8Array, type: number, ttlSeconds: number, rdatas: readonly Uint8Array[]): boolean
+  /** The same for an RRset that lies in octets of the caller's. They are copied; duplicates are taken out of `rrset`. */
+  putPacked(rrset: PackedRRset): boolean
   /** Deletes the RRset; no error when it isn't there. */
   delete(owner: Uint8Array, type: number): boolean
   drained(): Promise<void>
+  /**
+   * Of a replacement: the owners (octets in wire form as latin1) with an RRset that was put more than once, so that
+   * only the last put counts. Once all that was put so far is in this process's store.
+   */
+  repeated(): Promise<ReadonlySet<string>>
   /** Resolves when every worker serves it. */
   commit(): Promise<void>
   abort(): void

@@ -8,6 +8,7 @@
 
 import { textToName } from '../wire/name.ts'
 import { BATCH_SIZE, BatchWriter } from './change-batch.ts'
+import { PackedRRset } from './packed-rrset.ts'
 import { checkRRset } from './rrset-check.ts'
 import type { ZoneChange, ZoneForm, ZoneHandle, ZonePublisher, ZoneTransaction } from './zone-change.ts'
 import type { ZoneStore } from './zone-store.ts'
@@ -146,6 +147,7 @@ class Transaction implements ZoneTransaction {
   readonly #mode: 'replace' | 'patch'
   readonly #id: number
   readonly #batch = new BatchWriter()
+  readonly #packed = new PackedRRset()
   readonly #turn: { readonly before: Promise<void> | undefined; readonly end: () => void }
   /** Changes that wait for the transaction's turn. */
   #waiting: ZoneChange[] = []
@@ -178,8 +180,14 @@ class Transaction implements ZoneTransaction {
   }
 
   put(owner: Uint8Array, type: number, ttlSeconds: number, rdatas: readonly Uint8Array[]): boolean {
+    this.#packed.load(owner, type, ttlSeconds, rdatas)
+    return this.putPacked(this.#packed)
+  }
+
+  putPacked(rrset: PackedRRset): boolean {
     this.#assertOpen()
-    this.#batch.put(owner, type, ttlSeconds, checkRRset(this.#zone.apexName, owner, type, rdatas))
+    checkRRset(this.#zone.apexName, rrset)
+    this.#batch.putPacked(rrset)
     return this.#afterOperation()
   }
 
@@ -194,6 +202,12 @@ class Transaction implements ZoneTransaction {
     await this.#sent
     await new Promise(setImmediate)
     this.#usedMs = 0
+  }
+
+  async repeated(): Promise<ReadonlySet<string>> {
+    this.#flush()
+    await this.#ready
+    return this.#zone.parts.store.repeated(this.#id)
   }
 
   async commit(): Promise<void> {

@@ -7,7 +7,7 @@
  *   hash-trie.ts    names and zones by hash       order-tree.ts, order-key.ts   NSEC and NSEC3 in order
  *   zone-writer.ts, node-builder.ts, garbage.ts   the writer's side: build the next version, free the last one
  *   answer.ts, denial.ts                          the readers' side: RFC 1034 section 4.3.2, proofs
- *   change-batch.ts, zone-publisher.ts            how records get here
+ *   packed-rrset.ts, change-batch.ts, zone-publisher.ts   how records get here
  *
  * One thread applies changes: the one that created the store. Any thread of the process answers. What is served never
  * changes in place, so a change costs the names it touches, and becomes visible whole.
@@ -161,6 +161,11 @@ export class ZoneStore {
     // Of the other changes readers see nothing.
     if (change.kind === 'commit' || change.kind === 'remove' || change.kind === 'unavailable') this.#changeCount++
     this.#writing.apply(change)
+  }
+
+  /** Of a replacement under way: owners with an RRset that was put more than once, as latin1 text of their wire form. */
+  repeated(transaction: number): ReadonlySet<string> {
+    return this.#writing?.repeated(transaction) ?? new Set()
   }
 
   /** Another one after each change that an answer could depend on. Only the writer's thread. */
@@ -369,6 +374,10 @@ class Writing {
         break
     }
     this.#reclaimSoon()
+  }
+
+  repeated(id: number): ReadonlySet<string> | undefined {
+    return this.#transactions.get(id)?.writer.repeated
   }
 
   #begin(change: ZoneChange & { kind: 'begin' }): void {

@@ -21,6 +21,7 @@ import {
   nodeWords,
   ownerWords,
   packOctets,
+  RRSET_RECORDS_MAX,
   RRSET_TTL,
   rdataOctet,
   rdatasAt,
@@ -79,6 +80,9 @@ export class ZoneWriter {
   readonly #mask: number
   readonly #multiplier: number
   readonly #isFlat: boolean
+  /** Owners (wire form, as latin1) with an RRset that was put a second time, when the zone is built anew. */
+  readonly repeated = new Set<string>()
+  readonly #isWhole: boolean
   readonly #owner = new Uint8Array(256)
   readonly #labels = new Uint8Array(128)
   readonly #hashes = new Int32Array(129)
@@ -91,7 +95,8 @@ export class ZoneWriter {
     this.#mask = words[AT_WORD_COUNT]! - 1
     this.#multiplier = words[AT_HASH_MULTIPLIER]!
     allocator.assertRoom(0)
-    this.draft = new Draft(words, allocator, base === 0)
+    this.#isWhole = base === 0
+    this.draft = new Draft(words, allocator, this.#isWhole)
     const size = ZONE_APEX + ownerWords(identity.apex.length)
     const block = this.draft.allocate(size)
     this.block = block
@@ -113,16 +118,27 @@ export class ZoneWriter {
   /** Applies all operations of a batch. Owners outside the zone are passed over. Throws StoreFullError, ZoneDataError, RangeError. */
   apply(batch: Uint8Array): void {
     reader.start(batch)
-    while (reader.next()) {
-      if (!this.#readOwner()) continue
+    let isInside = false
+    for (let more = reader.next(); more; ) {
+      if (!reader.isSameOwner) isInside = this.#readOwner()
+      if (!isInside) {
+        more = reader.next()
+        continue
+      }
       // The RRset's octets, twice at most: in the scratch's block and in the node.
       this.draft.allocator.assertRoom(batch.length)
+      const old = this.#find(0)
+      if (old === 0 && isOrdinary()) {
+        more = this.#addNode()
+        continue
+      }
       const isPut = reader.operation === BATCH_PUT
       if (reader.type === TYPE_NSEC3) this.#changeNsec3(isPut)
       else {
         if (reader.type === TYPE_RRSIG) this.#changeNsec3(isPut)
-        this.#changeNode(isPut, reader.type === TYPE_RRSIG ? NOT_OF_NSEC3 : ALL_SIGNATURES)
+        this.#changeNode(old, isPut, reader.type === TYPE_RRSIG ? NOT_OF_NSEC3 : ALL_SIGNATURES)
       }
+      more = reader.next()
     }
   }
 
@@ -179,10 +195,35 @@ export class ZoneWriter {
     return 0
   }
 
-  #changeNode(isPut: boolean, signatures: number): void {
+  /**
+   * Makes the node of a new owner from the put in the reader and those that follow for the same owner. Returns whether
+   * there is a further operation; it is in the reader then.
+   */
+  #addNode(): boolean {
+    const { draft } = this
+    const octets = this.#octets
+    let hasNsec = false
+    builder.start()
+    try {
+      do {
+        builder.add(draft, reader)
+        if (reader.type === TYPE_NSEC) hasNsec = true
+        if (!reader.next()) return false
+      } while (reader.isSameOwner && isOrdinary() && builder.takes(reader.type))
+      return true
+    } finally {
+      // After an error too: what the draft has is freed with it.
+      const node = builder.finish(draft, this.#owner, 0, octets, 0, !this.#isFlat)
+      this.#count(node, 1)
+      if (hasNsec) this.#changeOrder(0, node)
+      this.#insert(0, node)
+    }
+  }
+
+  #changeNode(old: number, isPut: boolean, signatures: number): void {
     const { draft, block } = this
     const words = this.#words
-    const old = this.#find(0)
+    if (isPut) this.#noteRepeated(old)
     if (old === 0 && (!isPut || reader.count === 0)) return
     const node = builder.build(draft, old, this.#owner, 0, this.#octets, reader, isPut, signatures, !this.#isFlat)
     this.#count(old, -1)
@@ -199,6 +240,11 @@ export class ZoneWriter {
       words[block + ZONE_NAMES] = trieReplace(draft, words[block + ZONE_NAMES]!, this.#hashes[0]!, old, node)
       draft.release(old)
     }
+  }
+
+  #noteRepeated(old: number): void {
+    if (!this.#isWhole || old === 0 || !hasRRset(this.#words, old, reader.type)) return
+    this.repeated.add(Buffer.from(this.#owner.subarray(0, reader.ownerLength)).toString('latin1'))
   }
 
   /** Adds a node, and its parents up to one that exists: empty non-terminals. RFC 4592 section 2.2.2. */
@@ -316,6 +362,7 @@ export class ZoneWriter {
     const floor = orderFloor(words, root, this.#mask, this.#hash, NSEC3_KEY_WORDS)
     const oldKey = floor !== 0 && isKey(words, floor, this.#hash, NSEC3_KEY_WORDS) ? floor : 0
     const old = oldKey === 0 ? 0 : words[oldKey + 1 + NSEC3_KEY_WORDS]!
+    if (isPut) this.#noteRepeated(old)
     if (old === 0 && (!isPut || reader.count === 0)) return
     const node = builder.build(draft, old, this.#owner, 0, this.#octets, reader, isPut, OF_NSEC3, false)
     this.#count(old, -1)
@@ -335,6 +382,25 @@ export class ZoneWriter {
     }
     if (old !== 0) draft.release(old)
   }
+}
+
+/** Whether the operation in the reader is a put of records that belong to their owner alone, and to nothing else in the zone. */
+function isOrdinary(): boolean {
+  const { operation, type, count } = reader
+  return (
+    operation === BATCH_PUT && count > 0 && count <= RRSET_RECORDS_MAX && type !== TYPE_RRSIG && type !== TYPE_NSEC3
+  )
+}
+
+/** Whether the node has records of this type; for RRSIG, any signatures. */
+function hasRRset(words: Int32Array, node: number, type: number): boolean {
+  if (type !== TYPE_RRSIG) return findRRset(words, node, type) !== 0
+  let rrset = firstRRset(words, node)
+  for (let left = rrsetCount(words, node); left > 0; left--) {
+    if (signatureCount(words, rrset) > 0) return true
+    rrset = nextRRset(words, rrset)
+  }
+  return false
 }
 
 /** 32 bits of an rdata, unsigned; 0 when it is too short. */

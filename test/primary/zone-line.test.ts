@@ -14,6 +14,8 @@ class FakeWorker {
   readonly handle: WorkerHandle
   readonly store = new StubStore()
   readonly rounds: number[] = []
+  /** What came with the end of a hold: clients wait for it. */
+  readonly roundChanges: string[] = []
   held = 0
   /** Milliseconds before a message is looked at. */
   delayMs = 0
@@ -51,6 +53,7 @@ class FakeWorker {
     if (message.kind === 'release' && this.held === message.round) this.held = 0
     if (message.kind !== 'zone') return undefined
     for (const change of message.changes) this.store.apply(change)
+    if (message.round !== undefined) this.roundChanges.push(...message.changes.map((change) => change.kind))
     if (message.round === this.held) this.held = 0
     return { kind: 'applied', sequence: message.sequence }
   }
@@ -163,6 +166,7 @@ test('a worker that comes in the middle of a transaction gets the whole zone at 
   await until('it has what is served', () => late.store.serial === 3)
   await bench.send({ kind: 'commit', transaction })
   assert.deepEqual([early.store.serial, late.store.serial], [4, 4])
+  assert.deepEqual(late.roundChanges, ['commit'])
   assert.ok(!late.store.applied.some((change) => 'transaction' in change && change.transaction === transaction))
 })
 

@@ -33,6 +33,8 @@ export class Lexer {
   readonly tokens: TokenList
   /** After an entry: where the next one starts. After an error: where it was found. */
   at = 0
+  /** Line breaks that the entry has, or what was passed over after an error. */
+  lines = 0
   /** Where the first parenthesis was opened that is open. */
   openAt = 0
   /** Whether the entry started with a blank: its owner is the one before. */
@@ -51,6 +53,7 @@ export class Lexer {
     tokens.reset(source)
     let at = from
     let depth = 0
+    let lines = 0
     this.blankOwner = at < end && (source[at] === SPACE || source[at] === TAB)
     while (at < end) {
       const octet = source[at]!
@@ -62,8 +65,10 @@ export class Lexer {
           continue
         case NEWLINE:
           at++
+          lines++
           if (depth > 0) continue
           this.at = at
+          this.lines = lines
           return ENTRY_COMPLETE
         case SEMICOLON:
           while (at < end && source[at] !== NEWLINE) at++
@@ -74,14 +79,14 @@ export class Lexer {
           at++
           continue
         case CLOSE:
-          if (depth === 0) return this.#fail(source, at, end, LEX_STRAY_PAREN)
+          if (depth === 0) return this.#fail(source, from, at, end, LEX_STRAY_PAREN)
           depth--
           at++
           continue
         case QUOTE: {
           const close = closingQuote(source, at + 1, end)
-          if (close < 0) return this.#unclosed(source, at, end, last, LEX_NO_QUOTE)
-          if (!tokens.push(at + 1, close, QUOTED)) return this.#fail(source, at, end, LEX_TOO_MANY)
+          if (close < 0) return this.#unclosed(source, from, at, end, last, LEX_NO_QUOTE)
+          if (!tokens.push(at + 1, close, QUOTED)) return this.#fail(source, from, at, end, LEX_TOO_MANY)
           at = close + 1
           continue
         }
@@ -93,32 +98,38 @@ export class Lexer {
             // Of `\DDD` only the first digit matters here: the others are no special octets. A line break can't be escaped.
             at += at + 1 < end && source[at + 1] !== NEWLINE ? 2 : 1
           }
-          if (!tokens.push(start, at, PLAIN)) return this.#fail(source, at, end, LEX_TOO_MANY)
+          if (!tokens.push(start, at, PLAIN)) return this.#fail(source, from, at, end, LEX_TOO_MANY)
         }
       }
     }
     if (!last) return ENTRY_UNFINISHED
-    if (depth > 0) {
-      this.at = end
-      return LEX_NO_PAREN
-    }
     this.at = end
+    this.lines = lines
+    if (depth > 0) return LEX_NO_PAREN
     return ENTRY_COMPLETE
   }
 
   /** A quote without its end: in these octets at all, or in the line, where it can't be closed any more. */
-  #unclosed(source: Uint8Array, at: number, end: number, last: boolean, outcome: number): number {
+  #unclosed(source: Uint8Array, from: number, at: number, end: number, last: boolean, outcome: number): number {
     if (!last && source.indexOf(NEWLINE, at) < 0) return ENTRY_UNFINISHED
-    return this.#fail(source, at, end, outcome)
+    return this.#fail(source, from, at, end, outcome)
   }
 
-  #fail(source: Uint8Array, at: number, end: number, outcome: number): number {
+  #fail(source: Uint8Array, from: number, at: number, end: number, outcome: number): number {
     let next = at
     while (next < end && source[next] !== NEWLINE) next++
     this.tokens.push(at, next, PLAIN)
     this.at = Math.min(end, next + 1)
+    this.lines = countLines(source, from, this.at)
     return outcome
   }
+}
+
+/** Line breaks in `bytes[from .. to)`. */
+export function countLines(bytes: Uint8Array, from: number, to: number): number {
+  let lines = 0
+  for (let i = from; i < to; i++) if (bytes[i] === NEWLINE) lines++
+  return lines
 }
 
 /** Where the quote is closed that was opened before `from`; -1 when it isn't, in its line. */

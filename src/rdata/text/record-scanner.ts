@@ -2,7 +2,7 @@
  * Scans entries as records: `[owner] [ttl] [class] type rdata`, TTL and class in either order. RFC 1035 section 5.1.
  * Remembers what an entry may leave out: the owner, the TTL ($TTL of RFC 2308 section 4, or the one before), the class.
  */
-import { lowerName, nameProblem, scanName } from '../../wire/name.ts'
+import { LOWER, lowerName, nameProblem, SAME, scanName } from '../../wire/name.ts'
 import { scanRdata } from '../rdata.ts'
 import { RdataError } from '../rdata-error.ts'
 import { classNumber, typeMnemonics, typeNumber } from '../rr-types.ts'
@@ -74,11 +74,12 @@ export class RecordScanner {
     tokens.origin = this.origin
     this.tookMinimum = false
     if (blankOwner && this.ownerSize < 0) return false
+    if (!blankOwner) slice.lastBy = undefined
     try {
       if (blankOwner) {
         if (this.ownerSize === 0) throw new RdataError('the owner is left out, but no record came before', EXAMPLE, 0)
       } else this.#scanOwner(tokens)
-      this.#scanRecord(tokens, slice)
+      this.#scanRecord(tokens, blankOwner && slice.lastBy === this, slice)
       return true
     } catch (error) {
       out.length = before
@@ -100,16 +101,17 @@ export class RecordScanner {
     ) {
       owner.set(origin)
       size = origin.length
-    } else size = scanName(tokens.source, start, end, owner, 0, origin)
+      if (!this.keepCase) lowerName(owner, 0, size)
+    } else size = scanName(tokens.source, start, end, owner, 0, origin, this.keepCase ? SAME : LOWER)
     if (size < 0) {
       this.ownerSize = WRONG
       throw tokens.error(index, `is not an owner: ${nameProblem(size)}`)
     }
-    if (!this.keepCase) lowerName(owner, 0, size)
     this.ownerSize = size
   }
 
-  #scanRecord(tokens: TokenList, slice: RecordSlice): void {
+  /** `sameOwner`: the slice's last record has this owner. */
+  #scanRecord(tokens: TokenList, sameOwner: boolean, slice: RecordSlice): void {
     const { out, count } = slice
     let ttl = UNSET
     let rrclass = UNSET
@@ -141,9 +143,12 @@ export class RecordScanner {
       )
     }
     if (isMeta(type)) throw tokens.error(tokens.next - 1, 'is a type for messages, not for zones')
-    slice.ownerAts[count] = out.length
     slice.ownerSizes[count] = this.ownerSize
-    out.slice(this.owner, 0, this.ownerSize)
+    if (sameOwner) slice.ownerAts[count] = slice.ownerAts[count - 1]!
+    else {
+      slice.ownerAts[count] = out.length
+      out.slice(this.owner, 0, this.ownerSize)
+    }
     const rdataAt = out.length
     scanRdata(type, tokens, out)
     slice.types[count] = type
@@ -153,6 +158,7 @@ export class RecordScanner {
     slice.rdataSizes[count] = out.length - rdataAt
     if (rrclass !== UNSET) this.rrclass = rrclass
     slice.count = count + 1
+    slice.lastBy = this
   }
 
   #classOf(tokens: TokenList, index: number): number {

@@ -12,11 +12,16 @@ export class RecordSlice {
   readonly types = new Uint16Array(SLICE_RECORDS_MAX)
   readonly classes = new Uint16Array(SLICE_RECORDS_MAX)
   readonly ttls = new Uint32Array(SLICE_RECORDS_MAX)
-  /** Record i's owner (wire form, lower-case) is `bytes[ownerAts[i] .. ownerAts[i]+ownerSizes[i])`, its rdata follows at `rdataAts[i]`. */
+  /**
+   * Record i's owner (wire form, lower-case) is `bytes[ownerAts[i] .. ownerAts[i]+ownerSizes[i])`. Where an entry left the
+   * owner out, that is the place of the record before.
+   */
   readonly ownerAts = new Uint32Array(SLICE_RECORDS_MAX)
   readonly ownerSizes = new Uint8Array(SLICE_RECORDS_MAX)
   readonly rdataAts = new Uint32Array(SLICE_RECORDS_MAX)
   readonly rdataSizes = new Uint16Array(SLICE_RECORDS_MAX)
+  /** Who wrote the last record, if its owner can be shared with the next one. */
+  lastBy: object | undefined = undefined
   readonly out = new SliceWriter(SLICE_SIZE_AT_START)
 
   get bytes(): Uint8Array {
@@ -30,6 +35,20 @@ export class RecordSlice {
   clear(): void {
     this.count = 0
     this.out.length = 0
+    this.lastBy = undefined
+  }
+
+  /** Whether the record has its owner in common with the one before. */
+  isShared(index: number): boolean {
+    return index > 0 && this.ownerAts[index] === this.ownerAts[index - 1]
+  }
+
+  /** Takes the last record out again. */
+  dropLast(): void {
+    const index = this.count - 1
+    this.out.length = this.isShared(index) ? this.rdataAts[index]! : this.ownerAts[index]!
+    this.count = index
+    this.lastBy = undefined
   }
 
   /** A view of a record's owner: valid until the slice is filled again. */

@@ -10,11 +10,19 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { isSubdomain, lowerCased, nameProblem, nameToText, scanName, textToName } from '../../wire/name.ts'
+import { isWithin, lowerCased, nameProblem, nameToText, scanName, textToName } from '../../wire/name.ts'
 import { TooLargeError } from '../../wire/octet-writer.ts'
 import { RdataError } from '../rdata-error.ts'
 import { className } from '../rr-types.ts'
-import { ENTRY_COMPLETE, ENTRY_UNFINISHED, LEX_NO_PAREN, LEX_NO_QUOTE, LEX_STRAY_PAREN, Lexer } from '../text/lexer.ts'
+import {
+  countLines,
+  ENTRY_COMPLETE,
+  ENTRY_UNFINISHED,
+  LEX_NO_PAREN,
+  LEX_NO_QUOTE,
+  LEX_STRAY_PAREN,
+  Lexer,
+} from '../text/lexer.ts'
 import { scanPeriod, TTL_MAX } from '../text/period.ts'
 import { RecordScanner } from '../text/record-scanner.ts'
 import { RecordSlice } from '../text/record-slice.ts'
@@ -85,6 +93,8 @@ interface Frame {
   generate: { readonly entries: Generate; readonly line: number } | undefined
 }
 
+/** In place of an entry's start: `$GENERATE` made the entry. */
+const GENERATED = -1
 /** Reached `errorsMax`: reading ends here, quietly. */
 const ENOUGH = Symbol('enough errors')
 
@@ -119,6 +129,7 @@ export async function* readZoneText(
 class ZoneFileReader {
   readonly #options: ZoneFileOptions
   readonly #apex: Uint8Array
+  readonly #rrclass: number
   readonly #frames: Frame[] = []
   readonly #tokens = new TokenList()
   readonly #lexer = new Lexer(this.#tokens)
@@ -132,6 +143,7 @@ class ZoneFileReader {
 
   constructor(options: ZoneFileOptions) {
     this.#options = options
+    this.#rrclass = options.rrclass ?? 1
     this.#apex = lowerCased(textToName(options.zone))
   }
 
@@ -190,7 +202,7 @@ class ZoneFileReader {
   #firstScanner(): RecordScanner {
     const records = new RecordScanner()
     records.origin = this.#apex
-    records.rrclass = this.#options.rrclass ?? 1
+    records.rrclass = this.#rrclass
     records.fallbackTtl = this.#options.ttlSeconds ?? -1
     return records
   }
@@ -253,7 +265,7 @@ class ZoneFileReader {
       const request =
         outcome === ENTRY_COMPLETE ? this.#entry(frame, start, slice) : this.#lexError(frame, start, outcome)
       this.#octets += this.#lexer.at - start
-      frame.line += countLines(frame.buffer, start, this.#lexer.at)
+      frame.line += this.#lexer.lines
       frame.at = this.#lexer.at
       if (request !== undefined) return request
     }
@@ -263,43 +275,37 @@ class ZoneFileReader {
   #entry(frame: Frame, start: number, slice: RecordSlice): IncludeRequest | undefined {
     const tokens = this.#tokens
     if (tokens.count === 0) return undefined
-    const before = slice.count
     try {
       if (tokens.source[tokens.starts[0]!] === DOLLAR && !this.#lexer.blankOwner && tokens.kinds[0] !== QUOTED) {
         return this.#directive(frame, start)
       }
       if (!frame.records.scan(tokens, this.#lexer.blankOwner, slice)) return undefined
-      this.#accept(slice, before, frame, () => this.#position(frame, start, 0))
+      this.#accept(slice, frame, start)
     } catch (error) {
       this.#report(error, (token) => this.#position(frame, start, token))
     }
     return undefined
   }
 
-  /** Takes back a record that isn't the zone's. */
-  #accept(slice: RecordSlice, index: number, frame: Frame, position: () => ZoneFilePosition): void {
-    const rrclass = this.#options.rrclass ?? 1
-    if (slice.classes[index] !== rrclass) {
+  /** Takes the last record back if it isn't the zone's. `start`: of its entry, or GENERATED. */
+  #accept(slice: RecordSlice, frame: Frame, start: number): void {
+    const index = slice.count - 1
+    if (slice.classes[index] !== this.#rrclass) {
       const found = slice.classes[index]!
-      frame.records.rrclass = rrclass
-      this.#takeBack(slice, index)
-      throw new RdataError(`class ${className(found)} in a zone of class ${className(rrclass)}`, undefined, 0)
+      frame.records.rrclass = this.#rrclass
+      slice.dropLast()
+      throw new RdataError(`class ${className(found)} in a zone of class ${className(this.#rrclass)}`, undefined, 0)
     }
-    if (frame.records.tookMinimum) {
-      this.#options.onWarning?.(
-        new ZoneFileError(position(), 'no TTL is given: the SOA takes its MINIMUM', '$TTL 3600'),
-      )
-    }
-    if (isSubdomain(slice.bytes, slice.ownerAts[index]!, this.#apex, 0)) return
+    if (frame.records.tookMinimum) this.#warn(frame, start, 'no TTL is given: the SOA takes its MINIMUM', '$TTL 3600')
+    if (slice.isShared(index)) return
+    if (isWithin(slice.bytes, slice.ownerAts[index]!, slice.ownerSizes[index]!, this.#apex)) return
     const owner = nameToText(slice.owner(index), 0)
-    this.#takeBack(slice, index)
-    const problem = `${owner} is outside the zone ${nameToText(this.#apex, 0)}, and left out`
-    this.#options.onWarning?.(new ZoneFileError(position(), problem))
+    slice.dropLast()
+    this.#warn(frame, start, `${owner} is outside the zone ${nameToText(this.#apex, 0)}, and left out`)
   }
 
-  #takeBack(slice: RecordSlice, index: number): void {
-    slice.out.length = slice.ownerAts[index]!
-    slice.count = index
+  #warn(frame: Frame, start: number, problem: string, hint?: string): void {
+    this.#options.onWarning?.(new ZoneFileError(this.#position(frame, start, 0), problem, hint))
   }
 
   #directive(frame: Frame, start: number): IncludeRequest | undefined {
@@ -355,7 +361,6 @@ class ZoneFileReader {
     generate: { readonly entries: Generate; readonly line: number },
     slice: RecordSlice,
   ): void {
-    const position = () => ({ file: frame.file, line: generate.line, column: 1 })
     if (generate.entries.done) {
       frame.generate = undefined
       return
@@ -365,13 +370,12 @@ class ZoneFileReader {
       if (this.#lexer.entry(entry, 0, entry.length, true) !== ENTRY_COMPLETE) {
         throw new RdataError('$GENERATE makes an entry that is no record')
       }
-      const before = slice.count
       frame.records.scan(this.#tokens, false, slice)
-      this.#accept(slice, before, frame, position)
+      this.#accept(slice, frame, GENERATED)
     } catch (error) {
+      this.#report(error, (token) => this.#position(frame, GENERATED, token))
       // One is enough: the others will be wrong in the same way.
       frame.generate = undefined
-      this.#report(error, position)
     }
   }
 
@@ -438,6 +442,7 @@ class ZoneFileReader {
 
   /** An entry that goes on and on: what follows can't be told apart from it, so the file ends here. */
   #endless(frame: Frame, start: number): void {
+    this.#lexer.lines = countLines(frame.buffer, start, frame.end)
     this.#lexer.at = frame.end
     frame.ended = true
     this.#report(new RdataError('an entry that is too long: perhaps a parenthesis is not closed'), () =>
@@ -445,8 +450,9 @@ class ZoneFileReader {
     )
   }
 
-  /** Where a token of the entry at `start` is: the first for a negative one, the entry's end for one that isn't there. */
+  /** Where a token of the entry at `start` is (the directive for GENERATED): the first for a negative one, the entry's end for one that isn't there. */
   #position(frame: Frame, start: number, token: number): ZoneFilePosition {
+    if (start === GENERATED) return { file: frame.file, line: frame.generate!.line, column: 1 }
     const { count, starts, ends, kinds } = this.#tokens
     if (count === 0) return this.#positionAt(frame, start, start)
     if (token >= count) return this.#positionAt(frame, start, ends[count - 1]!)
@@ -489,12 +495,6 @@ interface IncludeRequest {
   readonly path: string
   readonly origin: Uint8Array
   readonly at: ZoneFilePosition
-}
-
-function countLines(bytes: Uint8Array, from: number, to: number): number {
-  let lines = 0
-  for (let i = from; i < to; i++) if (bytes[i] === NEWLINE) lines++
-  return lines
 }
 
 function unescapedPath(tokens: TokenList, index: number): string {

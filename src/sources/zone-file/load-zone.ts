@@ -3,15 +3,16 @@
  *
  *   zone file ── slices of records ──► owner by owner ──► RRsets ──► one transaction, committed whole
  *
- * A zone is never held in memory as objects: what is kept is the owner being read, and a table of hashes of the owners
- * that are done. Where an owner comes back later in the file, its RRsets are collected in a second reading.
+ * A zone is never held in memory as objects: what is kept is the owner being read. Where an RRset's records lie apart in
+ * the file, the store tells so, and its owner's RRsets are collected in a second reading.
  */
 import { stat } from 'node:fs/promises'
 import type { RecordSlice } from '../../rdata/text/record-slice.ts'
 import { readZoneFile, type ZoneFileOptions, type ZoneFileProgress } from '../../rdata/zone-file/zone-file.ts'
 import { equalNames, nameToText, textToName } from '../../wire/name.ts'
+import { PackedRRset } from '../../zone/packed-rrset.ts'
 import type { ZoneHandle, ZoneTransaction } from '../../zone/zone-change.ts'
-import { HashSet } from './hash-set.ts'
+import { OwnerRecords } from './owner-records.ts'
 
 const TYPE_SOA = 6
 /** Files that a zone's file includes, itself counted, that are watched for changes. */
@@ -70,9 +71,10 @@ export async function loadZone(path: string, zone: ZoneHandle, options: LoadOpti
     await builder.flush()
     const { serial } = builder
     if (serial === undefined) throw new ZoneLoadError(`file "${path}" has no SOA record for origin ${zone.apex}`)
-    if (builder.scattered.size > 0) {
+    const scattered = await builder.scattered()
+    if (scattered.size > 0) {
       const { onProgress: _progress, onWarning: _warning, ...quiet } = reading
-      for await (const slice of readZoneFile(path, quiet)) builder.collect(slice)
+      for await (const slice of readZoneFile(path, quiet)) builder.collect(slice, scattered)
       await builder.putCollected()
     }
     const stamp = await stampOf(paths)
@@ -103,24 +105,15 @@ async function stampOf(paths: readonly string[]): Promise<FileStamp> {
   return { paths: [...paths], text: parts.join() }
 }
 
-interface OwnerRRset {
-  readonly type: number
-  readonly ttlSeconds: number
-  readonly rdatas: Uint8Array[]
-}
-
 /** Gathers records into RRsets and hands them to a transaction. */
 class ZoneBuilder {
   serial: number | undefined
-  /** Hashes of owners that come in more than one place. */
-  readonly scattered = new Set<number>()
   readonly #apex: Uint8Array
   readonly #path: string
   readonly #transaction: ZoneTransaction
-  readonly #done = new HashSet()
-  #owner = new Uint8Array(0)
-  #rrsets = new Map<number, OwnerRRset>()
-  readonly #collected = new Map<string, { readonly owner: Uint8Array; readonly rrsets: Map<number, OwnerRRset> }>()
+  readonly #records = new OwnerRecords()
+  readonly #rrset = new PackedRRset()
+  readonly #collected = new Map<string, OwnerRecords>()
   #isOver = false
 
   constructor(zone: ZoneHandle, path: string) {
@@ -130,40 +123,47 @@ class ZoneBuilder {
   }
 
   async add(slice: RecordSlice): Promise<void> {
+    const records = this.#records
     for (let i = 0; i < slice.count; i++) {
-      if (!isOwner(slice, i, this.#owner)) {
-        if (!this.#flushOwner()) await this.#transaction.drained()
-        this.#owner = slice.owner(i).slice()
+      if (!slice.isShared(i) && !records.isOwner(slice, i)) {
+        if (!this.#put(records)) await this.#transaction.drained()
+        records.start(slice, i)
       }
       if (slice.types[i] === TYPE_SOA) this.#noteSoa(slice, i)
-      addRecord(this.#rrsets, slice, i)
+      records.add(slice, i)
     }
   }
 
   async flush(): Promise<void> {
-    if (!this.#flushOwner()) await this.#transaction.drained()
+    if (!this.#put(this.#records)) await this.#transaction.drained()
+  }
+
+  /** Owners (octets as latin1) with an RRset that was put in more than one part. */
+  scattered(): Promise<ReadonlySet<string>> {
+    return this.#transaction.repeated()
   }
 
   /** Takes from a second reading what belongs to scattered owners. */
-  collect(slice: RecordSlice): void {
+  collect(slice: RecordSlice, scattered: ReadonlySet<string>): void {
+    const octets = Buffer.from(slice.bytes.buffer, slice.bytes.byteOffset, slice.out.length)
+    let records: OwnerRecords | undefined
+    let key = ''
     for (let i = 0; i < slice.count; i++) {
       const at = slice.ownerAts[i]!
-      if (!this.scattered.has(hashOf(slice.bytes, at, at + slice.ownerSizes[i]!))) continue
-      const owner = slice.owner(i).slice()
-      const key = Buffer.from(owner).toString('latin1')
-      let entry = this.#collected.get(key)
-      if (entry === undefined) {
-        entry = { owner, rrsets: new Map() }
-        this.#collected.set(key, entry)
+      key = octets.toString('latin1', at, at + slice.ownerSizes[i]!)
+      if (!scattered.has(key)) continue
+      records = this.#collected.get(key)
+      if (records === undefined) {
+        records = new OwnerRecords()
+        records.start(slice, i)
+        this.#collected.set(key, records)
       }
-      addRecord(entry.rrsets, slice, i)
+      records.add(slice, i)
     }
   }
 
   async putCollected(): Promise<void> {
-    for (const { owner, rrsets } of this.#collected.values()) {
-      if (!this.#put(owner, rrsets)) await this.#transaction.drained()
-    }
+    for (const records of this.#collected.values()) if (!this.#put(records)) await this.#transaction.drained()
     this.#collected.clear()
   }
 
@@ -179,57 +179,23 @@ class ZoneBuilder {
   }
 
   #noteSoa(slice: RecordSlice, index: number): void {
-    if (this.serial !== undefined || !equalNames(this.#owner, 0, this.#apex, 0)) return
+    if (this.serial !== undefined || !equalNames(slice.bytes, slice.ownerAts[index]!, this.#apex, 0)) return
     const rdata = slice.rdata(index)
     const at = rdata.length - 20
     this.serial = ((rdata[at]! << 24) | (rdata[at + 1]! << 16) | (rdata[at + 2]! << 8) | rdata[at + 3]!) >>> 0
   }
 
-  /** Returns false when the transaction asks to wait. */
-  #flushOwner(): boolean {
-    if (this.#rrsets.size === 0) return true
-    const hash = hashOf(this.#owner, 0, this.#owner.length)
-    if (!this.#done.add(hash)) this.scattered.add(hash)
-    const goesOn = this.#put(this.#owner, this.#rrsets)
-    this.#rrsets.clear()
-    return goesOn
-  }
-
-  #put(owner: Uint8Array, rrsets: ReadonlyMap<number, OwnerRRset>): boolean {
+  /** Puts all RRsets of an owner. Returns false when the transaction asks to wait. */
+  #put(records: OwnerRecords): boolean {
     let goesOn = true
-    for (const { type, ttlSeconds, rdatas } of rrsets.values()) {
+    while (records.takeRRset(this.#rrset)) {
       try {
-        goesOn = this.#transaction.put(owner, type, ttlSeconds, rdatas) && goesOn
+        goesOn = this.#transaction.putPacked(this.#rrset) && goesOn
       } catch (error) {
-        throw new ZoneLoadError(`file "${this.#path}": ${nameToText(owner, 0)}: ${(error as Error).message}`)
+        const owner = nameToText(this.#rrset.bytes, this.#rrset.ownerAt)
+        throw new ZoneLoadError(`file "${this.#path}": ${owner}: ${(error as Error).message}`)
       }
     }
     return goesOn
   }
-}
-
-/** Adds record `index` to its RRset. The first record's TTL counts for all (RFC 2181 section 5.2). */
-function addRecord(rrsets: Map<number, OwnerRRset>, slice: RecordSlice, index: number): void {
-  const type = slice.types[index]!
-  const rdata = slice.rdata(index).slice()
-  const known = rrsets.get(type)
-  if (known === undefined) rrsets.set(type, { type, ttlSeconds: slice.ttls[index]!, rdatas: [rdata] })
-  else known.rdatas.push(rdata)
-}
-
-function isOwner(slice: RecordSlice, index: number, owner: Uint8Array): boolean {
-  const size = slice.ownerSizes[index]!
-  if (size !== owner.length) return false
-  const { bytes } = slice
-  const at = slice.ownerAts[index]!
-  for (let i = 0; i < size; i++) if (bytes[at + i] !== owner[i]) return false
-  return true
-}
-
-function hashOf(bytes: Uint8Array, from: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let i = from; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
-  hash ^= hash >>> 16
-  hash = Math.imul(hash, 0x7feb352d)
-  return hash ^ (hash >>> 15)
 }

@@ -443,6 +443,30 @@ test('an rdata of 65,535 octets is taken, one more is not', async () => {
   ])
 })
 
+test(`an owner left out is the one before, whatever lies between (SEED=${SEED})`, async () => {
+  const random = new Random(SEED)
+  const blank: string[] = ['$TTL 5']
+  const written: string[] = ['$TTL 5']
+  const owners = ['@', 'www', 'WWW', 'a.b', 'out.example.net.', 'wrong..owner', 'example.', '*', 'x\\.y']
+  const contents = ['A 192.0.2.1', 'TXT "a b"', 'A 192.0.2', 'MX 10 mail', '7 IN AAAA 2001:db8::1', 'CH A 192.0.2.1']
+  // More records than a slice holds.
+  for (let i = 0; i < 3000; i++) {
+    const owner = owners[random.below(owners.length)]!
+    for (let k = 0, count = 1 + random.below(4); k < count; k++) {
+      const content = contents[random.below(contents.length)]!
+      blank.push(`${k === 0 ? owner : ''} ${content}`)
+      written.push(`${owner} ${content}`)
+      if (random.below(20) > 0) continue
+      for (const lines of [blank, written]) lines.push('; a comment', '', '$GENERATE 1-2 g$ A 192.0.2.$')
+      break
+    }
+  }
+  const options = { errorsMax: 1e6 }
+  const { records } = await read(blank.join('\n'), options)
+  assert.ok(records.length > 2048)
+  assert.deepEqual(records, (await read(written.join('\n'), options)).records)
+})
+
 test('the event loop goes on while a large file is read, and progress is told', async () => {
   let text = '$TTL 1\n'
   for (let i = 0; i < 150_000; i++) text += `host-${i} IN A 192.0.2.${i & 255}\n`
