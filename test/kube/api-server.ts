@@ -32,14 +32,24 @@ interface Watch {
   readonly from: number
 }
 
+interface Type {
+  readonly kind: string
+  readonly apiVersion: string
+}
+
 /** Resources by the path of their list. */
-const RESOURCES: ReadonlyMap<string, string> = new Map([
-  ['/api/v1/namespaces', 'Namespace'],
-  ['/api/v1/services', 'Service'],
-  ['/api/v1/pods', 'Pod'],
-  ['/apis/discovery.k8s.io/v1/endpointslices', 'EndpointSlice'],
-  ['/apis/multicluster.x-k8s.io/v1alpha1/serviceimports', 'ServiceImport'],
+const RESOURCES: ReadonlyMap<string, Type> = new Map([
+  ['/api/v1/namespaces', { kind: 'Namespace', apiVersion: 'v1' }],
+  ['/api/v1/services', { kind: 'Service', apiVersion: 'v1' }],
+  ['/api/v1/pods', { kind: 'Pod', apiVersion: 'v1' }],
+  ['/apis/discovery.k8s.io/v1/endpointslices', { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1' }],
+  [
+    '/apis/multicluster.x-k8s.io/v1alpha1/serviceimports',
+    { kind: 'ServiceImport', apiVersion: 'multicluster.x-k8s.io/v1alpha1' },
+  ],
 ])
+/** On the bookmark that ends the state with which a watch began. */
+const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' }
 
 const BODY_SIZE_MAX = 4 << 20
 const PROTOBUF = 'application/vnd.kubernetes.protobuf'
@@ -105,7 +115,7 @@ export class ApiServer {
 
   /** Puts many objects there at once, without events: for large clusters, before anybody looks. */
   load(objects: Iterable<KubeObject>): void {
-    const paths = new Map([...RESOURCES].map(([path, kind]) => [kind, path]))
+    const paths = new Map([...RESOURCES].map(([path, { kind }]) => [kind, path]))
     for (const object of objects) {
       const { metadata } = object
       const resourceVersion = String(++this.#version)
@@ -119,7 +129,7 @@ export class ApiServer {
   /** Creates or replaces an object, as a writer over HTTP does. */
   change(object: KubeObject): void {
     const { name, namespace } = object.metadata
-    const path = [...RESOURCES].find(([, kind]) => kind === object['kind'])![0]
+    const path = [...RESOURCES].find(([, { kind }]) => kind === object['kind'])![0]
     this.#change(path, this.#objects.get(path)!.get(keyOf(namespace, name)), object)
   }
 
@@ -180,7 +190,7 @@ export class ApiServer {
       const isProtobuf =
         !this.#jsonOnly &&
         request.headers.accept?.startsWith(PROTOBUF) === true &&
-        hasProtobuf(RESOURCES.get(path.resource)!)
+        hasProtobuf(RESOURCES.get(path.resource)!.kind)
       if (isWatch) this.#watch(path, url.searchParams, isProtobuf, response)
       else this.#list(path, url.searchParams, isProtobuf, response)
       return
@@ -202,14 +212,15 @@ export class ApiServer {
     const left = rest.slice(limit)
     const next = left.length === 0 ? undefined : `page-${version}-${this.#pageCount++}`
     if (next !== undefined) this.#pages.set(next, { version, rest: left })
-    const kind = RESOURCES.get(resource)!
+    const { kind, apiVersion } = RESOURCES.get(resource)!
+    const type = { kind: `${kind}List`, apiVersion }
     const metadata = { resourceVersion: String(version), ...(next === undefined ? {} : { continue: next }) }
     const items = rest.slice(0, limit)
     if (isProtobuf) {
       response.writeHead(200, { 'content-type': PROTOBUF })
       const encoded = items.map((item) => this.#encode(item, kind))
-      response.end(envelope(`${kind}List`, encodeList(metadata, encoded)))
-    } else sendJson(response, 200, { kind: `${kind}List`, apiVersion: 'v1', metadata, items })
+      response.end(envelope(type, encodeList(metadata, encoded)))
+    } else sendJson(response, 200, { ...type, metadata, items })
   }
 
   #encode(object: KubeObject, kind: string): Buffer {
@@ -228,7 +239,8 @@ export class ApiServer {
   }
 
   #watch({ resource, namespace }: Path, search: URLSearchParams, isProtobuf: boolean, response: ServerResponse): void {
-    const from = Number(search.get('resourceVersion'))
+    const startsWithState = search.get('sendInitialEvents') === 'true'
+    const from = startsWithState ? this.#version : Number(search.get('resourceVersion'))
     response.writeHead(200, { 'content-type': isProtobuf ? `${PROTOBUF};stream=watch` : 'application/json' })
     response.flushHeaders()
     if (from < this.#compacted) {
@@ -237,6 +249,12 @@ export class ApiServer {
       return
     }
     const watch = { resource, isProtobuf, matches: selectorOf(search, namespace), response, from }
+    if (startsWithState) {
+      for (const object of this.#select(resource, watch.matches)) {
+        sendObject(watch, 'ADDED', object, isProtobuf ? this.#encode(object, RESOURCES.get(resource)!.kind) : undefined)
+      }
+      sendObject(watch, 'BOOKMARK', this.#bookmark(INITIAL_EVENTS_END))
+    }
     this.#watches.add(watch)
     response.on('close', () => this.#watches.delete(watch))
     const seconds = Number(search.get('timeoutSeconds') ?? 0)
@@ -285,27 +303,33 @@ export class ApiServer {
   }
 
   #sendBookmarks(): void {
-    for (const { resource, isProtobuf, response, from } of this.#watches) {
+    for (const watch of this.#watches) {
       // A watch from a version that is still to come hears nothing, not even this.
-      if (from > this.#version) continue
-      const object = { kind: RESOURCES.get(resource), metadata: { resourceVersion: String(this.#version) } }
-      response.write(eventOctets('BOOKMARK', object, isProtobuf))
+      if (watch.from <= this.#version) sendObject(watch, 'BOOKMARK', this.#bookmark())
     }
+  }
+
+  #bookmark(annotations: Readonly<Record<string, string>> = {}): object {
+    return { metadata: { resourceVersion: String(this.#version), annotations } }
   }
 }
 
-function eventOctets(type: string, object: object, isProtobuf: boolean): string | Buffer {
-  return isProtobuf ? encodeEvent(type, object) : `${JSON.stringify({ type, object })}\n`
+function eventOctets(type: string, object: object, isProtobuf: boolean, encoded?: Buffer): string | Buffer {
+  return isProtobuf ? encodeEvent(type, object, encoded) : `${JSON.stringify({ type, object })}\n`
 }
 
-function sendEvent({ resource, isProtobuf, matches, response, from }: Watch, event: Event): void {
+function sendObject({ resource, isProtobuf, response }: Watch, type: string, object: object, encoded?: Buffer): void {
+  response.write(eventOctets(type, { ...object, ...RESOURCES.get(resource)! }, isProtobuf, encoded))
+}
+
+function sendEvent(watch: Watch, event: Event): void {
+  const { resource, matches, from } = watch
   if (event.resource !== resource || event.version <= from) return
   const was = event.before !== undefined && matches(event.before)
   const is = event.after !== undefined && matches(event.after)
   if (!was && !is) return
   const type = !was ? 'ADDED' : is ? 'MODIFIED' : 'DELETED'
-  const object = { ...(is ? event.after : event.before), kind: RESOURCES.get(resource) }
-  response.write(eventOctets(type, object, isProtobuf))
+  sendObject(watch, type, (is ? event.after : event.before)!)
 }
 
 interface Path {

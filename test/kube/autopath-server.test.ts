@@ -4,10 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'node:test'
 import { decodeReply } from '../support/decode-reply.ts'
 import { composeTestQuery } from '../support/dns-client.ts'
-import { openFakeUpstream } from '../support/fake-upstream.ts'
+import { type FakeUpstream, openFakeUpstream } from '../support/fake-upstream.ts'
 import { printedSeed, seededRandom } from '../support/seeded-random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -70,7 +73,7 @@ async function start(cluster: Cluster, upstream: number, autopath: string): Prom
 }
 
 /** Answers 192.0.2.80 for names in example.org, NXDOMAIN for others. */
-async function openInternet(): ReturnType<typeof openFakeUpstream> {
+async function openInternet(): Promise<FakeUpstream> {
   return openFakeUpstream((asked) => {
     const { message } = asked
     const isThere = message.includes(Buffer.from('\x07example\x03org\0', 'latin1'))
@@ -85,32 +88,85 @@ async function openInternet(): ReturnType<typeof openFakeUpstream> {
   })
 }
 
+const CLUSTER_PATH = ['walk.svc.cluster.local.', 'svc.cluster.local.', 'cluster.local.']
+const OFFICE_PATH = ['one.example.', 'two.example.', 'three.example.']
+
+interface Trips {
+  readonly client: number
+  readonly upstream: number
+}
+
+/** Asks for a fresh name as a resolver does that has this search path and `ndots:5`, which the kubelet writes. */
+async function walk(
+  client: PodClient,
+  internet: FakeUpstream,
+  path: readonly string[],
+  qtype: number,
+  name: string,
+): Promise<Trips> {
+  const before = internet.asked.length
+  let trips = 0
+  for (const domain of [...path, '']) {
+    trips++
+    const reply = await client.ask(`${name}.${domain}`, qtype)
+    if (reply.startsWith(String(NXDOMAIN))) continue
+    assert.equal(reply, qtype === TYPE_A ? '0 c0000250' : '0')
+    return { client: trips, upstream: internet.asked.length - before }
+  }
+  assert.fail(`${name} was not found`)
+}
+
 test('a name outside the cluster: one round trip instead of four and more', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-autopath-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const fileWith = (name: string, path: readonly string[]): string => {
+    const file = join(folder, name)
+    writeFileSync(file, `search ${path.join(' ')}\n`)
+    return `autopath ${file}`
+  }
   const cluster = await openCluster()
   const internet = await openInternet()
   await cluster.put(namespace('walk'), pod('walk/client', ['127.0.0.1']))
-  const trips: Record<string, number> = {}
-  for (const autopath of ['', 'autopath @kubernetes']) {
+  const cases: readonly [title: string, path: readonly string[], autopath: string][] = [
+    ["pod's search path", CLUSTER_PATH, 'autopath @kubernetes'],
+    ['the same path in a resolv.conf', CLUSTER_PATH, fileWith('cluster', CLUSTER_PATH)],
+    ["three domains of the upstream's, in a resolv.conf", OFFICE_PATH, fileWith('office', OFFICE_PATH)],
+  ]
+  const table = ['| search path | QTYPE | client: without | with | upstream: without | with |']
+  let fresh = 0
+  const tripsOf = async (autopath: string, paths: readonly (readonly string[])[]): Promise<Trips[][]> => {
     const server = await start(cluster, internet.port, autopath)
     t.after(() => server.stop())
     const client = await clientAt('127.0.0.1', server.port)
     t.after(() => client.close())
-    let asked = 0
-    for (const qtype of [TYPE_A, TYPE_AAAA]) {
-      // What a resolver does with `ndots:5`, which the kubelet writes.
-      for (const domain of ['walk.svc.cluster.local.', 'svc.cluster.local.', 'cluster.local.', '']) {
-        asked++
-        const reply = await client.ask(`www.example.org.${domain}`, qtype)
-        if (!reply.startsWith(String(NXDOMAIN))) {
-          assert.equal(reply, qtype === TYPE_A ? '0 c0000250' : '0')
-          break
-        }
-      }
+    const trips: Trips[][] = []
+    for (const path of paths) {
+      const name = `www${fresh++}.example.org`
+      const a = await walk(client, internet, path, TYPE_A, name)
+      trips.push([a, await walk(client, internet, path, TYPE_AAAA, name)])
     }
-    trips[autopath] = asked
     await server.stop()
+    return trips
   }
-  assert.deepEqual(trips, { '': 8, 'autopath @kubernetes': 2 })
+  const without = await tripsOf(
+    '',
+    cases.map(([, path]) => path),
+  )
+  for (const [i, [title, path, autopath]] of cases.entries()) {
+    const [having] = await tripsOf(autopath, [path])
+    // The cluster's own names are answered here.
+    const upstream = path === OFFICE_PATH ? path.length + 1 : 1
+    for (const [k, qtype] of ['A', 'AAAA'].entries()) {
+      const [before, after] = [without[i]![k]!, having![k]!]
+      table.push(
+        `| ${title} | ${qtype} | ${before.client} | ${after.client} | ${before.upstream} | ${after.upstream} |`,
+      )
+      assert.deepEqual(before, { client: path.length + 1, upstream }, `${title}, ${qtype}`)
+      assert.deepEqual(after, { client: 1, upstream }, `${title}, ${qtype}`)
+    }
+  }
+  // Stands in src/plugins/autopath/README.md.
+  t.diagnostic(`\n${table.join('\n')}`)
   await cluster.close()
 })
 

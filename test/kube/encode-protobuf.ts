@@ -18,21 +18,48 @@ const SCHEMAS: Readonly<Record<string, Schema>> = {
   EndpointSlice: ENDPOINT_SLICE,
   Status: STATUS,
 }
-/** ObjectMeta.managedFields and Pod.spec.containers: what readers pass over. */
-const MANAGED_FIELDS = 17
+const text = (name: string): Field => ({ name, kind: 'text' })
+const TIME: Schema = { 1: { name: 'seconds', kind: 'number' } }
+/** Fields of ObjectMeta that readers of DNS pass over. */
+const META_BESIDES: Schema = {
+  5: text('uid'),
+  7: { name: 'generation', kind: 'number' },
+  8: { name: 'creationTimestamp', kind: 'message', schema: TIME },
+  17: {
+    name: 'managedFields',
+    kind: 'message',
+    repeated: true,
+    schema: {
+      1: text('manager'),
+      2: text('operation'),
+      3: text('apiVersion'),
+      4: { name: 'time', kind: 'message', schema: TIME },
+      6: text('fieldsType'),
+      7: { name: 'fieldsV1', kind: 'message', schema: { 1: { name: 'raw', kind: 'octets' } } },
+    },
+  },
+}
 
 interface Typed {
   readonly kind?: unknown
+  readonly apiVersion?: unknown
   readonly metadata?: object
+}
+
+interface ManagedFields {
+  readonly fieldsV1: object
 }
 
 /** Undefined for a kind that has no such form. */
 export function encodeObject(object: Typed): Buffer | undefined {
   const schema = SCHEMAS[object.kind as string]
   if (schema === undefined) return undefined
-  const { managedFields: managed = [] } = (object.metadata ?? {}) as { readonly managedFields?: readonly unknown[] }
-  const rest = managed.map((each) => field(MANAGED_FIELDS, Buffer.from(JSON.stringify(each))))
-  return encodeMessage(object, schema, Buffer.concat(rest))
+  const metadata = (object.metadata ?? {}) as { readonly managedFields?: readonly ManagedFields[] }
+  const managedFields = (metadata.managedFields ?? []).map((each) => ({
+    ...each,
+    fieldsV1: { raw: Buffer.from(JSON.stringify(each.fieldsV1)) },
+  }))
+  return encodeMessage(object, schema, encodeMessage({ ...metadata, managedFields }, META_BESIDES))
 }
 
 /** A kind that is defined in the cluster itself has only JSON. */
@@ -47,7 +74,7 @@ export function encodeList(metadata: object, items: readonly Buffer[]): Buffer {
 
 /** With its length in front, as on a watch. */
 export function encodeEvent(type: string, object: Typed, encoded = encodeObject(object)): Buffer {
-  const raw = envelope(String(object.kind), encoded!)
+  const raw = envelope(object, encoded!)
   const event = encodeMessage({ type, object: { raw } }, WATCH_EVENT)
   const length = Buffer.alloc(4)
   length.writeUInt32BE(event.length)
@@ -91,8 +118,8 @@ function encodeField(number: number, { kind, ...about }: Field, value: unknown, 
   }
 }
 
-export function envelope(kind: string, raw: Buffer): Buffer {
-  const type = Buffer.concat([field(1, Buffer.from('v1')), field(2, Buffer.from(kind))])
+export function envelope({ apiVersion, kind }: Typed, raw: Buffer): Buffer {
+  const type = Buffer.concat([field(1, Buffer.from(String(apiVersion))), field(2, Buffer.from(String(kind)))])
   return Buffer.concat([MAGIC, field(1, type), field(2, raw), field(3, Buffer.alloc(0)), field(4, Buffer.alloc(0))])
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a large cluster costs in one-process mode: time to ready, memory when it is quiet, and the peaks of a list from scratch.
+ * What a large cluster costs where memory is short, in one process with one pool thread: time to ready, memory when it is quiet, and the peaks of a list from scratch.
  *
  *   bin/node test/kube/memory.ts --services 10000 --endpoints 100000
  *   bin/node test/kube/memory.ts --services 20000 --endpoints 150000 --pods 150000
@@ -44,7 +44,7 @@ let server: TestServer | undefined
 try {
   const { url } = await api.ask({ kind: 'start', size })
   const startedAt = performance.now()
-  server = await spawnServer(corefile(url, size), { args: ['-processes', '1'] })
+  server = await spawnServer(corefile(url, size), { args: ['-processes', '1', '-threads', '1'] })
   // Looking more often would make a log line each time.
   while (!(await isReady(server))) await delay(LOOK_MS)
   const readySeconds = (performance.now() - startedAt) / 1000

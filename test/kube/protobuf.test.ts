@@ -42,6 +42,7 @@ const PODS = [
   pod('shop/two', ['10.0.0.1'], { hostNetwork: true, phase: 'Pending' }),
   { ...pod('shop/ending', ['10.244.0.9']), metadata: { name: 'ending', deletionTimestamp: '2026-01-02T03:04:05Z' } },
 ]
+const SERVICE_LIST = { kind: 'ServiceList', apiVersion: 'v1' }
 const FIELDS = { targets: true, zones: true }
 
 /** Everything that a list says, cut at these octets. */
@@ -72,7 +73,7 @@ test('objects are what they are in JSON', () => {
 
 test('a list, cut at every octet', () => {
   const items = SERVICES.map((each) => encodeObject(each)!)
-  const whole = envelope('ServiceList', encodeList({ resourceVersion: '7', continue: 'x' }, items))
+  const whole = envelope(SERVICE_LIST, encodeList({ resourceVersion: '7', continue: 'x' }, items))
   const wanted = {
     head: { metadata: { resourceVersion: '7', continue: 'x' } },
     items: items.map((each) => readMessage(each, 0, each.length, SERVICE)),
@@ -88,7 +89,7 @@ test('a list, cut at every octet', () => {
   for (let end = 0; end < whole.length - 4; end++) {
     assert.throws(() => readList(whole.subarray(0, end), []), ProtobufError, `ends at ${end}`)
   }
-  const empty = envelope('ServiceList', encodeList({ resourceVersion: '7' }, []))
+  const empty = envelope(SERVICE_LIST, encodeList({ resourceVersion: '7' }, []))
   assert.deepEqual(readList(empty, []), { head: { metadata: { resourceVersion: '7' } }, items: [] })
 })
 
@@ -157,7 +158,7 @@ test('an object that is too large', () => {
 test('octets that were changed do nothing but throw', () => {
   const random = seededRandom(printedSeed())
   const list = envelope(
-    'ServiceList',
+    SERVICE_LIST,
     encodeList(
       { resourceVersion: '7' },
       SERVICES.map((each) => encodeObject(each)!),

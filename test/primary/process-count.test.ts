@@ -23,7 +23,7 @@ const cases = [
   { title: 'one per processor', parallelism: 4, processes: 4, threads: 1 },
   { title: 'a quota of the control group is rounded', parallelism: 8, processors: 1.5, processes: 2, threads: 1 },
   { title: 'a tenth of a processor still is one process', parallelism: 8, processors: 0.1, processes: 1, threads: 1 },
-  { title: 'one process where memory is short', parallelism: 8, memorySize: 170 << 20, processes: 1, threads: 8 },
+  { title: 'one of each where memory is short', parallelism: 8, memorySize: 170 << 20, processes: 1, threads: 1 },
   { title: '256 MiB is enough', parallelism: 2, memorySize: 256 << 20, processes: 2, threads: 1 },
   {
     title: '-processes counts before all else',
@@ -32,7 +32,7 @@ const cases = [
     parallelism: 8,
     memorySize: 1 << 20,
     processes: 3,
-    threads: 3,
+    threads: 1,
   },
   { title: 'multisocket N', sockets: 3, parallelism: 2, processes: 3, threads: 1 },
   { title: 'multisocket 1024 makes no 1024 processes', sockets: 1024, parallelism: 2, processes: 8, threads: 1 },

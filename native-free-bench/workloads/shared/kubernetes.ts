@@ -20,6 +20,6 @@ export function kubernetes(asked: number, about: Pick<Workload, 'title' | 'shows
           return ipv4 === 'None' ? [] : [{ name, rdata: rdataOf(ipv4!), hasIPv6: ipv6 !== undefined }]
         }),
       ),
-    servers: ['shoal', 'shoal-dgram'],
+    servers: ['shoal', 'shoal-dgram', 'coredns'],
   }
 }
