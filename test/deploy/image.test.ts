@@ -33,7 +33,11 @@ test('what the build runs is locked for both platforms', () => {
   const { packages } = JSON.parse(readFileSync(join(PROJECT, 'package-lock.json'), 'utf8'))
   for (const cpu of ['x64', 'arm64']) {
     assert.ok(optionalDependencies[`node-linux-${cpu}`])
-    for (const name of [`node-linux-${cpu}`, `@typescript/typescript-linux-${cpu}`]) {
+    for (const name of [
+      `node-linux-${cpu}`,
+      `@typescript/typescript-linux-${cpu}`,
+      `@rolldown/binding-linux-${cpu}-gnu`,
+    ]) {
       const locked = packages[`node_modules/${name}`]
       assert.deepEqual([locked?.os, locked?.cpu].flat(), ['linux', cpu], name)
     }
