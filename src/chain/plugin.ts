@@ -26,7 +26,8 @@ export interface Plugin<O = unknown> {
   readonly name: string
   /**
    * Turns all uses of this plugin in one block, in the order written, into options: plain data (structured clone).
-   * No side effects besides reading files that the options name. Throws CorefileError.
+   * No side effects besides reading files that the options name. Throws CorefileError. Blocks that say the same may share
+   * what was made of it, if `parse` has asked `context` for nothing.
    */
   parse(directives: readonly Directive[], context: ParseContext): O
   /**
@@ -39,7 +40,8 @@ export interface Plugin<O = unknown> {
    * only the first. Only reads. May yield as it goes, for files that take long.
    */
   check?(options: O, context: CheckContext): AsyncIterable<Problem> | Promise<readonly Problem[]>
-  primary?(options: O, context: PrimaryContext): PrimaryPart | Promise<PrimaryPart>
+  /** Undefined where these options leave nothing to do. */
+  primary?(options: O, context: PrimaryContext): PrimaryPart | undefined | Promise<PrimaryPart | undefined>
   handle?(options: O, context: HandlerContext): Handler | Promise<Handler>
   front?(options: O, context: FrontContext): FrontPart | Promise<FrontPart>
 }

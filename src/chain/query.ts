@@ -160,7 +160,7 @@ export class Query {
   }
 
   #derive(change: QueryChange, blockId: number, depth: number, marks: Marks): Query {
-    const parsed = new ParsedQuery()
+    const parsed = new ParsedQuery(this.parsed.hashSeed)
     const bytes = composeQuery(this.parsed, {
       qname: change.qname ?? this.qname,
       qtype: change.qtype ?? this.qtype,

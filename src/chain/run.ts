@@ -1,5 +1,5 @@
 /**
- * Runs a block's chain: one closure per plugin, made once. A plugin that throws ends as SERVFAIL with an Extended DNS
+ * Runs a block's chain: one closure per plugin, made for the first query. A plugin that throws ends as SERVFAIL with an Extended DNS
  * Error, and the failure names the plugin (the innermost one that threw).
  */
 import type { Handler, Next } from './plugin.ts'
@@ -22,13 +22,24 @@ const EDE_OTHER = Uint8Array.of(0, 0)
 export const OPTION_EDE = 15
 
 export class Chain {
-  readonly #first: Next
+  /** Made when the first query comes. */
+  #first: Next | undefined
   readonly #onFailure: (query: Query, failure: Failure) => void
   readonly links: readonly Link[]
 
   constructor(links: readonly Link[], onFailure: (query: Query, failure: Failure) => void) {
     this.links = links
     this.#onFailure = onFailure
+  }
+
+  /** Never throws and never rejects. */
+  run(query: Query): Reply | Promise<Reply> {
+    this.#first ??= this.#compose()
+    return this.#first(query)
+  }
+
+  #compose(): Next {
+    const { links } = this
     // CoreDNS refuses in a block without handlers, and fails when the last plugin passes a query on.
     const last = links.at(-1)
     let next: Next = () =>
@@ -36,12 +47,7 @@ export class Chain {
         ? Reply.unwritten(REFUSED)
         : Reply.unwritten(SERVFAIL, `plugin/${last.name}: no next plugin found`)
     for (const link of [...links].reverse()) next = this.#link(link, next)
-    this.#first = next
-  }
-
-  /** Never throws and never rejects. */
-  run(query: Query): Reply | Promise<Reply> {
-    return this.#first(query)
+    return next
   }
 
   #link({ name, handler }: Link, next: Next): Next {

@@ -1,6 +1,6 @@
 /**
  * A set of zones that names are matched against: which of them is the longest suffix of the qname, on a label boundary.
- * Look-ups work on wire form, cost one hash per label up to the deepest zone, and don't allocate.
+ * Look-ups work on wire form, cost one hash per label up to the deepest zone, and, but for the first, don't allocate.
  */
 import { textToName } from '../wire/name.ts'
 import type { ParsedQuery } from '../wire/parsed-query.ts'
@@ -8,43 +8,47 @@ import type { ParsedQuery } from '../wire/parsed-query.ts'
 /** No zone of the set holds the name. */
 export const NOT_IN_SET = -1
 
+const NO_SLOTS = new Int32Array(0)
+
 export class ZoneSet {
   readonly size: number
-  readonly #zones: readonly Uint8Array[]
-  readonly #slots: Int32Array
-  readonly #mask: number
-  readonly #depthMax: number
-  readonly #depthMin: number
-  readonly #root: number
+  readonly #texts: readonly string[]
+  /** Made for the first look-up: of thousands of blocks' sets few are ever asked. */
+  #isBuilt = false
+  #zones: readonly Uint8Array[] = []
+  #slots = NO_SLOTS
+  #mask = 0
+  #depthMax = 0
+  #depthMin = Number.POSITIVE_INFINITY
+  #root = NOT_IN_SET
 
   /** `zones`: absolute names in presentation format; of two equal ones the first counts. */
   constructor(zones: readonly string[]) {
     this.size = zones.length
-    this.#zones = zones.map((zone) => textToName(zone.toLowerCase()))
+    this.#texts = zones
+  }
+
+  #build(): void {
+    this.#isBuilt = true
+    this.#zones = this.#texts.map((zone) => textToName(zone.toLowerCase()))
     let slots = 8
-    while (slots < zones.length * 4) slots *= 2
+    while (slots < this.#zones.length * 4) slots *= 2
     this.#slots = new Int32Array(slots).fill(NOT_IN_SET)
     this.#mask = slots - 1
-    let root = NOT_IN_SET
-    let depthMax = 0
-    let depthMin = Number.POSITIVE_INFINITY
     for (const [index, zone] of this.#zones.entries()) {
       const starts = labelStarts(zone)
       if (starts.length === 0) {
-        if (root === NOT_IN_SET) root = index
+        if (this.#root === NOT_IN_SET) this.#root = index
         continue
       }
-      depthMax = Math.max(depthMax, starts.length)
-      depthMin = Math.min(depthMin, starts.length)
+      this.#depthMax = Math.max(this.#depthMax, starts.length)
+      this.#depthMin = Math.min(this.#depthMin, starts.length)
       let hash = 0
       for (const at of starts.reverse()) hash = hashLabel(hash, zone, at)
       let slot = spread(hash) & this.#mask
       while (this.#slots[slot] !== NOT_IN_SET) slot = (slot + 1) & this.#mask
       this.#slots[slot] = index
     }
-    this.#root = root
-    this.#depthMax = depthMax
-    this.#depthMin = depthMin
   }
 
   /** Index of the longest zone at or above the qname, or NOT_IN_SET. */
@@ -54,6 +58,7 @@ export class ZoneSet {
 
   /** The same for a lower-case name in wire form with its label starts (as ParsedQuery holds them). */
   longestOf(name: Uint8Array, labels: Uint8Array, labelCount: number, nameLength: number): number {
+    if (!this.#isBuilt) this.#build()
     let found = this.#root
     let hash = 0
     const depthMax = Math.min(labelCount, this.#depthMax)

@@ -56,6 +56,8 @@ interface Draft {
   readonly keys: readonly BlockKey[]
   readonly zones: readonly string[]
   readonly byPlugin: ReadonlyMap<string, readonly Directive[]>
+  /** What the directives say, by plugin. */
+  readonly said: Map<string, string>
   readonly plugins: PluginConfig[]
   root: string
 }
@@ -88,47 +90,65 @@ export async function loadServerConfig(options: LoadOptions): Promise<LoadedConf
       keys: resolved.keys,
       zones: [...new Set(resolved.keys.map((key) => key.zone))],
       byPlugin: groupByPlugin(block.directives),
+      said: new Map(),
       plugins: [],
       root: workingFolder,
     })
   }
 
   const giver = new SourceIdGiver(options.previousSources)
-  for (const name of plugins.order) {
-    for (const draft of drafts) {
-      const directives = draft.byPlugin.get(name)
-      if (directives !== undefined) await addPlugin(name, directives, draft)
+  const usersOf = new Map<string, Draft[]>()
+  for (const draft of drafts) {
+    for (const name of draft.byPlugin.keys()) {
+      const users = usersOf.get(name)
+      if (users === undefined) usersOf.set(name, [draft])
+      else users.push(draft)
     }
   }
-
-  async function addPlugin(name: string, directives: readonly Directive[], draft: Draft): Promise<void> {
-    if (!plugins.isBuilt(name)) return
+  for (const name of plugins.order) {
+    const users = usersOf.get(name)
+    if (users === undefined || !plugins.isBuilt(name)) continue
     let parser: DirectiveParser
     try {
       parser = await plugins.load(name)
     } catch (error) {
-      errors.push(
-        new CorefileError(directives[0]!.at, `the plugin can't be loaded: ${firstLine(error)}`, undefined, name),
-      )
-      return
+      const problem = `the plugin can't be loaded: ${firstLine(error)}`
+      for (const { byPlugin } of users) {
+        errors.push(new CorefileError(byPlugin.get(name)![0]!.at, problem, undefined, name))
+      }
+      continue
     }
-    const context = parseContext(draft, (at, problem) => {
-      if (!warnings.some((known) => known.at === at && known.problem === problem)) warnings.push({ at, problem })
-    })
-    const found = parsePlugin(parser, directives, context)
-    errors.push(...found.errors)
-    if (found.errors.length > 0) return
-    if (name === 'root') draft.root = resolve(workingFolder, (found.options as SteeringOptions['root']).path)
+    // Options by what the directives say, where nothing else of the block counts: thousands of blocks have them in common.
+    const shared = new Map<string, unknown>()
+    for (const draft of users) addPlugin(name, parser, draft, shared)
+  }
+
+  function addPlugin(name: string, parser: DirectiveParser, draft: Draft, shared: Map<string, unknown>): void {
+    const directives = draft.byPlugin.get(name)!
+    const said = saidBy(directives)
+    draft.said.set(name, said)
+    let options = shared.get(said)
+    if (options === undefined) {
+      const context = new BlockContext(draft, (at, problem) => {
+        if (!warnings.some((known) => known.at === at && known.problem === problem)) warnings.push({ at, problem })
+      })
+      const found = parsePlugin(parser, directives, context)
+      errors.push(...found.errors)
+      if (found.errors.length > 0) return
+      options = found.options
+      if (!context.wasAsked) shared.set(said, options)
+    }
+    if (name === 'root') draft.root = resolve(workingFolder, (options as SteeringOptions['root']).path)
     const module = plugins.module(name)
-    const sourceId = giver.give(name, module, draft.keys, draft.root, found.options)
-    draft.plugins.push({ name, options: found.options, sourceId, ...(module === undefined ? {} : { module }) })
+    const sourceId = giver.give(name, module, draft.keys, draft.root, options)
+    draft.plugins.push({ name, options, sourceId, ...(module === undefined ? {} : { module }) })
   }
 
   const blocks = drafts.map((draft, id) => finishBlock(draft, id))
   const { listeners, warnings: unheard } = buildListeners(blocks)
   warnings.push(...unheard)
   errors.push(...findOverlaps(blocks))
-  const config = { generation, hash: hashOf(parsed.blocks, plugins), blocks, listeners }
+  const config = { generation, hash: hashOf(drafts, plugins), blocks, listeners }
   return {
     config: errors.length === 0 ? config : undefined,
     errors,
@@ -158,13 +178,45 @@ function groupByPlugin(directives: readonly Directive[]): ReadonlyMap<string, re
   return groups
 }
 
-function parseContext(draft: Draft, warn: (at: Position, problem: string) => void): ParseContext {
-  return {
-    keys: draft.keys,
-    zones: draft.zones,
-    resolvePath: (path) => resolve(draft.root, path),
-    origins: (args) => (args.length === 0 ? [...draft.zones] : zonesOfArguments(args)),
-    warn,
+/** A block as a plugin's `parse` sees it. */
+class BlockContext implements ParseContext {
+  /** Whether `parse` wanted to know anything of the block, or has a remark about it. */
+  wasAsked = false
+  readonly #draft: Draft
+  readonly #warn: (at: Position, problem: string) => void
+
+  constructor(draft: Draft, warn: (at: Position, problem: string) => void) {
+    this.#draft = draft
+    this.#warn = warn
+  }
+
+  get keys(): readonly BlockKey[] {
+    return this.#asked().keys
+  }
+
+  get zones(): readonly string[] {
+    return this.#asked().zones
+  }
+
+  // Functions of their own: a parser may take them out of the context.
+  get resolvePath(): ParseContext['resolvePath'] {
+    const { root } = this.#asked()
+    return (path) => resolve(root, path)
+  }
+
+  get origins(): ParseContext['origins'] {
+    const { zones } = this.#asked()
+    return (args) => (args.length === 0 ? [...zones] : zonesOfArguments(args))
+  }
+
+  get warn(): ParseContext['warn'] {
+    this.#asked()
+    return this.#warn
+  }
+
+  #asked(): Draft {
+    this.wasAsked = true
+    return this.#draft
   }
 }
 
@@ -205,14 +257,25 @@ function boundAddresses(block: BlockConfig): readonly string[] | undefined {
  * What the Corefile says, without how it is written: blanks, comments, quotes, line numbers, imports, and the order
  * between directives of different plugins don't count.
  */
-function hashOf(blocks: readonly ParsedBlock[], plugins: PluginSet): string {
-  const canonical = blocks.map(({ keys, directives }) => ({
-    keys: keys.map((key) => key.text),
-    directives: [...groupByPlugin(directives)]
-      .sort(([a], [b]) => plugins.order.indexOf(a) - plugins.order.indexOf(b))
-      .map(([name, uses]) => [name, plugins.module(name) ?? null, ...uses.map(canonicalLine)]),
-  }))
-  return createHash('sha512').update(JSON.stringify(canonical)).digest('hex')
+function hashOf(drafts: readonly Draft[], plugins: PluginSet): string {
+  const places = new Map(plugins.order.map((name, place) => [name, place]))
+  const placeOf = (name: string) => places.get(name) ?? -1
+  const hash = createHash('sha512')
+  for (const { parsed, byPlugin, said } of drafts) {
+    const parts = [JSON.stringify(parsed.keys.map((key) => key.text))]
+    for (const name of [...byPlugin.keys()].sort((a, b) => placeOf(a) - placeOf(b))) {
+      const module = plugins.module(name)
+      parts.push(said.get(name) ?? saidBy(byPlugin.get(name)!))
+      if (module !== undefined) parts.push(JSON.stringify([module]))
+    }
+    hash.update(`${parts.join()}\n`)
+  }
+  return hash.digest('hex')
+}
+
+/** The directives' words: names, arguments, blocks. */
+function saidBy(directives: readonly Directive[]): string {
+  return JSON.stringify(directives.map(canonicalLine))
 }
 
 function canonicalLine({ name, args, block }: Property): unknown[] {

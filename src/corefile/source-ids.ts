@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { serialize } from 'node:v8'
 import type { BlockKey } from './server-config.ts'
 
@@ -16,6 +16,9 @@ export const NO_SOURCE_IDS: SourceIds = { byPart: new Map(), next: 1 }
 export class SourceIdGiver {
   readonly #previous: SourceIds
   readonly #given = new Map<string, number[]>()
+  #options: unknown
+  /** Of the options asked for last. */
+  #text: string | undefined
   #next: number
 
   constructor(previous: SourceIds = NO_SOURCE_IDS) {
@@ -25,12 +28,21 @@ export class SourceIdGiver {
 
   /** The part's id: that of the configuration before if it had an equal part. `options`: plain data, else it throws. */
   give(plugin: string, module: string | undefined, keys: readonly BlockKey[], root: string, options: unknown): number {
-    const hash = createHash('sha256').update(JSON.stringify([plugin, module ?? null, root, keys]))
-    const part = hash.update(serialize(options)).digest('base64')
-    const given = this.#given.get(part) ?? []
-    const id = this.#previous.byPart.get(part)?.[given.length] ?? this.#next++
-    this.#given.set(part, [...given, id])
+    const part = hash('sha256', JSON.stringify([plugin, module ?? null, root, keys, this.#textOf(options)]), 'base64')
+    const given = this.#given.get(part)
+    const id = this.#previous.byPart.get(part)?.[given?.length ?? 0] ?? this.#next++
+    if (given === undefined) this.#given.set(part, [id])
+    else given.push(id)
     return id
+  }
+
+  /** The same for equal options. Blocks that share theirs come one after another. */
+  #textOf(options: unknown): string {
+    if (this.#text === undefined || options !== this.#options) {
+      this.#options = options
+      this.#text = serialize(options).toString('latin1')
+    }
+    return this.#text
   }
 
   result(): SourceIds {

@@ -54,7 +54,8 @@ interface Listener {
   readonly server: Server
   readonly address: ListenAddress
   readonly tlsId: string
-  readonly routes: Map<string, HttpHandler[]>
+  /** By path, in the order they came. */
+  readonly routes: Map<string, Set<HttpHandler>>
   readonly stopWatch: (() => void) | undefined
 }
 
@@ -82,7 +83,10 @@ export async function openEndpoint(
   if (listener.tlsId !== (tls?.id ?? '')) {
     throw new Error(`listen tcp ${printListenAddress(address)}: the address is in use here with other TLS settings`)
   }
-  listener.routes.set(path, [...(listener.routes.get(path) ?? []), handler])
+  const others = listener.routes.get(path)
+  // Plugins of thousands of blocks may open the same path.
+  if (others === undefined) listener.routes.set(path, new Set([handler]))
+  else others.add(handler)
   let isOpen = true
   return {
     address: listener.address,
@@ -90,8 +94,8 @@ export async function openEndpoint(
       if (!isOpen) return
       isOpen = false
       const handlers = listener.routes.get(path)!
-      handlers.splice(handlers.indexOf(handler), 1)
-      if (handlers.length === 0) listener.routes.delete(path)
+      handlers.delete(handler)
+      if (handlers.size === 0) listener.routes.delete(path)
       if (listener.routes.size > 0) return
       listeners.delete(key)
       listener.stopWatch?.()
@@ -101,7 +105,7 @@ export async function openEndpoint(
 }
 
 async function listen(address: ListenAddress, tls: TlsSetup | undefined): Promise<Listener> {
-  const routes = new Map<string, HttpHandler[]>()
+  const routes = new Map<string, Set<HttpHandler>>()
   const options = {
     maxHeaderSize: HEADER_SIZE_MAX,
     headersTimeout: PATIENCE_MS,
@@ -163,7 +167,7 @@ function listenError(address: ListenAddress, error: Error): Error {
 }
 
 async function answer(
-  routes: ReadonlyMap<string, readonly HttpHandler[]>,
+  routes: ReadonlyMap<string, ReadonlySet<HttpHandler>>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -175,7 +179,7 @@ async function answer(
     response.setHeader('Connection', 'close')
   }
   const path = (request.url ?? '').split('?', 1)[0]!
-  const handler = routes.get(path)?.at(-1)
+  const handler = [...(routes.get(path) ?? [])].at(-1)
   let reply: HttpReply
   if (handler === undefined) reply = { status: 404, body: '404 page not found\n' }
   else if (request.method !== 'GET' && request.method !== 'HEAD') {

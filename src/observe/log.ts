@@ -17,8 +17,21 @@ export function debugEnabled(): boolean {
   return debugOn
 }
 
+/** Those that write to standard output, by plugin: thousands of blocks share them. */
+const loggers = new Map<string | undefined, Logger>()
+
 /** A logger of the server, or of one plugin. Doesn't block and doesn't throw; see `line-writer.ts` for what is dropped. */
-export function createLogger(plugin?: string, out: LineWriter = standardOutput()): Logger {
+export function createLogger(plugin?: string, out?: LineWriter): Logger {
+  if (out !== undefined) return newLogger(plugin, out)
+  let logger = loggers.get(plugin)
+  if (logger === undefined) {
+    logger = newLogger(plugin, standardOutput())
+    loggers.set(plugin, logger)
+  }
+  return logger
+}
+
+function newLogger(plugin: string | undefined, out: LineWriter): Logger {
   const prefix = plugin === undefined ? '' : `plugin/${plugin}: `
   const put = (level: string, text: string) => out.line(`[${level}] ${prefix}${oneLine(text)}`)
   return {

@@ -79,6 +79,7 @@ export const PLUGINS: readonly PluginRow[] = [
 
 const ROWS: ReadonlyMap<string, PluginRow> = new Map(PLUGINS.map((row) => [row.name, row]))
 const loaded = new Map<string, Promise<Plugin>>()
+const atHand = new Map<string, Plugin>()
 
 /** The built-in plugin's row, also when it is not built yet. */
 export function pluginRow(name: string): PluginRow | undefined {
@@ -95,10 +96,18 @@ export function loadPlugin(name: string, module?: string): Promise<Plugin> {
   if (promise === undefined) {
     promise = load(name, module)
     loaded.set(key, promise)
-    // Another try may find the file there.
-    promise.catch(() => loaded.delete(key))
+    promise.then(
+      (plugin) => atHand.set(key, plugin),
+      // Another try may find the file there.
+      () => loaded.delete(key),
+    )
   }
   return promise
+}
+
+/** What `loadPlugin` has loaded already, for those who go through thousands of blocks. */
+export function loadedPlugin(name: string, module?: string): Plugin | undefined {
+  return atHand.get(module ?? name)
 }
 
 async function load(name: string, module: string | undefined): Promise<Plugin> {

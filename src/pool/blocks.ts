@@ -2,14 +2,15 @@
 
 import type { CacheSet } from '../cache/cache-set.ts'
 import { BlockTable, NO_BLOCK } from '../chain/block-table.ts'
+import type { HandlerContext } from '../chain/plugin.ts'
 import type { Query } from '../chain/query.ts'
 import { REFUSED, Reply, SERVFAIL } from '../chain/reply.ts'
 import { Chain, type Failure, type Link, OPTION_EDE } from '../chain/run.ts'
-import type { BlockConfig } from '../corefile/server-config.ts'
+import type { BlockConfig, ListenerConfig } from '../corefile/server-config.ts'
 import { createLogger } from '../observe/log.ts'
 import type { Registry } from '../observe/prom-client.ts'
 import { Counter } from '../observe/prom-client.ts'
-import { loadPlugin } from '../plugins/order.ts'
+import { loadedPlugin, loadPlugin } from '../plugins/order.ts'
 import { typeName } from '../rdata/rr-types.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 import { CachedLookup } from './cached-lookup.ts'
@@ -20,9 +21,10 @@ export const LOOKUP_DEPTH_MAX = 8
 
 export class Blocks {
   readonly #chains: readonly Chain[]
-  readonly #tables: readonly BlockTable[]
-  readonly #servers: readonly string[]
-  readonly #cached: CachedLookup
+  readonly #listeners: readonly ListenerConfig[]
+  /** By listener, made for the first internal look-up. */
+  readonly #tables: (BlockTable | undefined)[] = []
+  readonly cached: CachedLookup
   readonly #closers: (() => void)[]
   readonly #listening: Map<number, ((data: unknown) => void)[]>
   /** Blocks with `errors { stacktrace }`. */
@@ -32,8 +34,7 @@ export class Blocks {
 
   constructor(parts: {
     chains: (onFailure: (query: Query, failure: Failure) => void) => readonly Chain[]
-    tables: readonly BlockTable[]
-    servers: readonly string[]
+    listeners: readonly ListenerConfig[]
     cached: CachedLookup
     closers: (() => void)[]
     listening: Map<number, ((data: unknown) => void)[]>
@@ -47,9 +48,8 @@ export class Blocks {
       registers: [parts.registry],
     })
     this.#chains = parts.chains((query, failure) => this.#report(query, failure))
-    this.#tables = parts.tables
-    this.#servers = parts.servers
-    this.#cached = parts.cached
+    this.#listeners = parts.listeners
+    this.cached = parts.cached
     this.#closers = parts.closers
     this.#listening = parts.listening
   }
@@ -65,12 +65,17 @@ export class Blocks {
       return Reply.unwritten(SERVFAIL, `more than ${LOOKUP_DEPTH_MAX} internal look-ups for ${query.qname}`)
     }
     const probe = query.internal({ qname, qtype, qclass: 1 }, query.blockId)
-    const blockId = this.#tables[query.listenerId]!.find(probe.parsed)
+    const blockId = this.#table(query.listenerId).find(probe.parsed)
     if (blockId === NO_BLOCK) return Reply.unwritten(REFUSED)
     const inner = blockId === query.blockId ? probe : query.internal({ qname, qtype, qclass: 1 }, blockId)
-    const reply = await this.#cached.run(inner, this.#chains[blockId]!)
+    const reply = await this.cached.run(inner, this.#chains[blockId]!)
     query.marks.merge(inner.marks)
     return reply
+  }
+
+  #table(listenerId: number): BlockTable {
+    this.#tables[listenerId] ??= new BlockTable(this.#listeners[listenerId]!)
+    return this.#tables[listenerId]
   }
 
   /** A reply that could not be written: our bug, or records that no message can hold. */
@@ -98,7 +103,7 @@ export class Blocks {
     this.#panics.inc()
     const what = error instanceof Error ? error.message : String(error)
     this.#log.error(
-      `Recovered from panic in server: "${this.#servers[query.listenerId]}": plugin/${plugin}: ${query.qnameLower} ${typeName(query.qtype)}: ${what}`,
+      `Recovered from panic in server: "${this.#listeners[query.listenerId]?.server}": plugin/${plugin}: ${query.qnameLower} ${typeName(query.qtype)}: ${what}`,
     )
     if (!(error instanceof Error) || error.stack === undefined) return
     if (this.#stacktraces.has(query.blockId)) this.#log.error(error.stack)
@@ -119,12 +124,14 @@ export async function openBlocks(
   const listening = new Map<number, ((data: unknown) => void)[]>()
   const linksOf: Link[][] = []
   let blocks: Blocks | undefined
+  const lookup: HandlerContext['lookup'] = (query, qname, qtype) => blocks!.lookup(query, qname, qtype)
+  const onClose = (close: () => void): unknown => closers.push(close)
   for (const block of config.blocks) {
     const links: Link[] = []
     for (const { name, options, sourceId, module } of block.plugins) {
-      const plugin = await loadPlugin(name, module)
+      const plugin = loadedPlugin(name, module) ?? (await loadPlugin(name, module))
       if (plugin.handle === undefined) continue
-      const handler = await plugin.handle(options, {
+      const handler = plugin.handle(options, {
         sourceId,
         block,
         log: createLogger(name),
@@ -134,18 +141,17 @@ export async function openBlocks(
         ffi: data.ffi,
         report: (report) => post({ kind: 'report', sourceId, data: report }),
         onTold: (listener) => listening.set(sourceId, [...(listening.get(sourceId) ?? []), listener]),
-        lookup: (query, qname, qtype) => blocks!.lookup(query, qname, qtype),
-        onClose: (close) => closers.push(close),
+        lookup,
+        onClose,
       })
-      links.push({ name, handler })
+      links.push({ name, handler: handler instanceof Promise ? await handler : handler })
     }
     linksOf.push(links)
   }
   blocks = new Blocks({
     chains: (onFailure) => linksOf.map((links) => new Chain(links, onFailure)),
-    tables: config.listeners.map((listener) => new BlockTable(listener)),
-    servers: config.listeners.map((listener) => listener.server),
-    cached: new CachedLookup(caches),
+    listeners: config.listeners,
+    cached: new CachedLookup(caches, (blockId) => post({ kind: 'wantCache', blockId })),
     closers,
     listening,
     stacktraces: new Set(config.blocks.filter(wantsStacktrace).map(({ id }) => id)),

@@ -3,7 +3,7 @@
  * from there too, as the plugin does in CoreDNS. Replies from the record store alone are made anew: that costs no more,
  * and what they were made of stays known.
  */
-import { type AnswerCache, HIT, MISS, STALE_VERIFY } from '../cache/answer-cache.ts'
+import { type AnswerCache, type AnswerCacheHandle, HIT, MISS, STALE_VERIFY } from '../cache/answer-cache.ts'
 import type { CacheSet } from '../cache/cache-set.ts'
 import { acceptsRefresh, mayStore, mayStoreRefresh, NewEntry, STORE_FOR_ALL } from '../cache/new-entry.ts'
 import { monotonicSeconds } from '../chain/clock.ts'
@@ -23,9 +23,22 @@ const entry = new NewEntry()
 
 export class CachedLookup {
   readonly #caches: CacheSet
+  readonly #want: (blockId: number) => void
+  /** Look-ups that wait for their block's cache, by block id. */
+  readonly #waiting = new Map<number, (() => void)[]>()
 
-  constructor(caches: CacheSet) {
+  /** `want`: asks the event loop for a block's cache; `attach` must follow. */
+  constructor(caches: CacheSet, want: (blockId: number) => void) {
     this.#caches = caches
+    this.#want = want
+  }
+
+  /** The event loop has given what it was asked for. */
+  attach(blockId: number, handle: AnswerCacheHandle): void {
+    this.#caches.attachCache(blockId, handle)
+    const waiting = this.#waiting.get(blockId) ?? []
+    this.#waiting.delete(blockId)
+    for (const resume of waiting) resume()
   }
 
   /** The answer of the chain, or what the chain answered before. Never rejects. */
@@ -34,7 +47,7 @@ export class CachedLookup {
     const scope = this.#caches.scopeOf(blockId)
     const hasDirective = scope === 0
     if (!hasDirective) return chain.run(query)
-    const cache = this.#caches.cacheOf(blockId, listenerId)
+    const cache = this.#caches.attachedCache(blockId, listenerId) ?? (await this.#wanted(blockId, listenerId))
     const found = cache.lookup(parsed, scope, ANY_FAMILY, monotonicSeconds())
     if (found === HIT) {
       const reply = fromCache(cache, query)
@@ -42,7 +55,7 @@ export class CachedLookup {
     }
     const reply = await chain.run(query)
     // Another listener's look-up may have come by meanwhile.
-    const again = this.#caches.cacheOf(blockId, listenerId)
+    const again = this.#caches.attachedCache(blockId, listenerId)!
     const now = monotonicSeconds()
     const isEntry = found >= MISS && fillEntry(query, reply)
     const { policy } = again
@@ -55,6 +68,19 @@ export class CachedLookup {
     again.endRefresh(parsed, scope, ANY_FAMILY, now, isGood)
     if (isGood || again.lookupStale(parsed, scope, ANY_FAMILY, now) !== HIT) return reply
     return fromCache(again, query) ?? reply
+  }
+
+  /** The block's cache, once the event loop has given it: the first time that an internal look-up comes to the block. */
+  async #wanted(blockId: number, listenerId: number): Promise<AnswerCache> {
+    await new Promise<void>((resolve) => {
+      const waiting = this.#waiting.get(blockId)
+      if (waiting !== undefined) waiting.push(resolve)
+      else {
+        this.#waiting.set(blockId, [resolve])
+        this.#want(blockId)
+      }
+    })
+    return this.#caches.attachedCache(blockId, listenerId)!
   }
 }
 

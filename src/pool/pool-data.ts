@@ -1,6 +1,6 @@
 /** What a pool thread works with. Plain data and shared memory; survives a structured clone. */
 import type { MessagePort } from 'node:worker_threads'
-import type { CacheSetHandle } from '../cache/cache-set.ts'
+import type { AnswerCacheHandle } from '../cache/answer-cache.ts'
 import type { ServerConfig } from '../corefile/server-config.ts'
 import type { Figures } from '../messages/figures.ts'
 
@@ -10,8 +10,6 @@ export interface PoolData {
   readonly slots: SharedArrayBuffer
   /** `zone/zone-store.ts` */
   readonly store: SharedArrayBuffer
-  /** For internal look-ups. */
-  readonly caches: CacheSetHandle
   /** This configuration's first number among those that threads have in the caches; the thread's own is added. */
   readonly cacheThreadBase: number
   readonly hashSeed: number
@@ -37,5 +35,8 @@ export type ChannelMessage =
   | { readonly kind: 'metrics'; readonly scrape: number; readonly figures: Figures }
   /** Event loop: a primary part told its handlers something (`PrimaryContext.tell`). */
   | { readonly kind: 'told'; readonly sourceId: number; readonly data: unknown }
+  /** Thread: an internal look-up needs the block's cache, which the event loop makes. */
+  | { readonly kind: 'wantCache'; readonly blockId: number }
+  | { readonly kind: 'cache'; readonly blockId: number; readonly handle: AnswerCacheHandle }
   /** Thread: a handler reports to its primary part (`HandlerContext.report`). */
   | { readonly kind: 'report'; readonly sourceId: number; readonly data: unknown }

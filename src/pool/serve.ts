@@ -56,10 +56,11 @@ export default async function serve(task: ServeTask): Promise<void> {
   const store = ZoneStore.attach(data.store)
   const registry = new Registry()
   const post = (message: ChannelMessage): void => channel.postMessage(message)
-  const caches = CacheSet.attach(data.caches, data.cacheThreadBase + thread, store)
+  const caches = CacheSet.attach(data.config, data.cacheThreadBase + thread, store)
   blocks = await openBlocks(data, store, registry, caches, post)
   channel.on('message', async (message: ChannelMessage) => {
     if (message.kind === 'told') blocks.told(message.sourceId, message.data)
+    else if (message.kind === 'cache') blocks.cached.attach(message.blockId, message.handle)
     else if (message.kind === 'scrape') {
       post({ kind: 'metrics', scrape: message.scrape, figures: await figuresOf(registry) })
     }

@@ -66,6 +66,7 @@ export class PluginParts {
   async change(config: ServerConfig): Promise<PartsChange> {
     const next = new Map<number, RunningPart>()
     const added = new Map<number, RunningPart>()
+    const modules = new Map<string, Plugin>()
     this.#starting = added
     const abandon = async (): Promise<void> => {
       this.#starting = new Map()
@@ -76,9 +77,16 @@ export class PluginParts {
     try {
       for (const block of config.blocks) {
         for (const plugin of block.plugins) {
-          const { name, sourceId } = plugin
+          const { name, sourceId, module } = plugin
           const running = this.#running.get(sourceId)
-          const part = running?.part ?? (await this.#create(block, plugin))
+          const key = module ?? name
+          let loaded = modules.get(key)
+          if (loaded === undefined) {
+            loaded = await this.#context.loadPlugin(name, module)
+            modules.set(key, loaded)
+          }
+          if (loaded.primary === undefined) continue
+          const part = running?.part ?? (await this.#create(loaded, block, plugin))
           if (part === undefined) continue
           const entry = { name, sourceId, part }
           next.set(sourceId, entry)
@@ -130,13 +138,14 @@ export class PluginParts {
     return { stop: () => this.#stop(leaving), removeRecords: () => this.#removeRecords(leaving) }
   }
 
-  async #create(
+  /** Undefined where the plugin has nothing to do in the primary. */
+  #create(
+    plugin: Plugin,
     block: BlockConfig,
-    { name, module, options, sourceId }: PluginConfig,
-  ): Promise<PrimaryPart | undefined> {
-    const { loadPlugin, publishing, registry, server, tell } = this.#context
-    const plugin = await loadPlugin(name, module)
-    return naming(name, async () =>
+    { name, options, sourceId }: PluginConfig,
+  ): PrimaryPart | undefined | Promise<PrimaryPart | undefined> {
+    const { publishing, registry, server, tell } = this.#context
+    return naming(name, () =>
       plugin.primary?.(options, {
         sourceId,
         block,
@@ -183,29 +192,41 @@ export async function prepareOptions(
   config: ServerConfig,
   loadPlugin: PartsContext['loadPlugin'],
 ): Promise<ServerConfig> {
+  const prepares = new Map<string, Plugin['prepare']>()
+  const keyOf = ({ name, module }: PluginConfig) => module ?? name
+  for (const { plugins } of config.blocks) {
+    for (const plugin of plugins) {
+      const key = keyOf(plugin)
+      if (!prepares.has(key)) prepares.set(key, (await loadPlugin(plugin.name, plugin.module)).prepare)
+    }
+  }
+  const prepared = async (plugin: PluginConfig): Promise<PluginConfig> => {
+    const prepare = prepares.get(keyOf(plugin))
+    if (prepare === undefined) return plugin
+    return { ...plugin, options: await naming(plugin.name, () => prepare(plugin.options)) }
+  }
   const blocks = await Promise.all(
-    config.blocks.map(async (block) => ({
-      ...block,
-      plugins: await Promise.all(
-        block.plugins.map(async (plugin) => {
-          const { name, module, options } = plugin
-          const { prepare } = await loadPlugin(name, module)
-          return prepare === undefined ? plugin : { ...plugin, options: await naming(name, () => prepare(options)) }
-        }),
-      ),
-    })),
+    config.blocks.map(async (block) => {
+      if (block.plugins.every((plugin) => prepares.get(keyOf(plugin)) === undefined)) return block
+      return { ...block, plugins: await Promise.all(block.plugins.map(prepared)) }
+    }),
   )
   return { ...config, blocks }
 }
 
 /** A failure says which plugin it is of, unless it says where in the Corefile. */
-async function naming<T>(name: string, run: () => T | Promise<T>): Promise<T> {
+function naming<T>(name: string, run: () => T | Promise<T>): T | Promise<T> {
   try {
-    return await run()
+    const result = run()
+    return result instanceof Promise ? result.catch((error: unknown) => Promise.reject(named(name, error))) : result
   } catch (error) {
-    if (error instanceof CorefileError) throw error
-    throw new Error(`plugin/${name}: ${textOf(error)}`, { cause: error })
+    throw named(name, error)
   }
+}
+
+function named(name: string, error: unknown): unknown {
+  if (error instanceof CorefileError) return error
+  return new Error(`plugin/${name}: ${textOf(error)}`, { cause: error })
 }
 
 function textOf(error: unknown): string {

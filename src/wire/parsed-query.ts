@@ -78,11 +78,12 @@ export class ParsedQuery {
 
   /** Hash of `name`, qtype, qclass, DO and CD: signed 32 bits. Computed by parse. */
   hash = 0
-  readonly #seed: number
+  /** Of `hash`: queries of equal seeds find the same cache entries. */
+  readonly hashSeed: number
 
   /** `hashSeed`: random per process and equal in all its threads, so that nobody can choose names that collide. */
   constructor(hashSeed = 0) {
-    this.#seed = hashSeed | 0
+    this.hashSeed = hashSeed | 0
     if (slabAt === slab.byteLength) {
       slab = new ArrayBuffer(SLAB_QUERIES * QUERY_OCTETS)
       slabAt = 0
@@ -233,7 +234,7 @@ export class ParsedQuery {
 
   #hash(): number {
     const { name, nameLength } = this
-    let hash = 0x811c9dc5 ^ this.#seed
+    let hash = 0x811c9dc5 ^ this.hashSeed
     for (let i = 0; i < nameLength; i++) hash = Math.imul(hash ^ name[i]!, 0x01000193)
     hash = Math.imul(hash ^ this.qtype, 0x01000193)
     hash = Math.imul(

@@ -11,7 +11,7 @@ import type { FrontPart } from '../chain/plugin.ts'
 import type { BlockConfig, ListenerConfig } from '../corefile/server-config.ts'
 import { createLogger } from '../observe/log.ts'
 import type { Registry } from '../observe/prom-client.ts'
-import { loadPlugin } from '../plugins/order.ts'
+import { loadedPlugin, loadPlugin } from '../plugins/order.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 
 export interface Step {
@@ -62,11 +62,9 @@ export async function planBlock(
   let walkEnds = false
   let hasData = false
   for (const { name, options, sourceId, module } of block.plugins) {
-    const plugin = await loadPlugin(name, module)
-    const part =
-      plugin.front === undefined
-        ? NOTHING
-        : await plugin.front(options, { sourceId, block, log: createLogger(name), ...about })
+    const plugin = loadedPlugin(name, module) ?? (await loadPlugin(name, module))
+    const opened = plugin.front?.(options, { sourceId, block, log: createLogger(name), ...about }) ?? NOTHING
+    const part = opened instanceof Promise ? await opened : opened
     parts.push(part)
     if (part.data !== undefined) hasData = true
     const role = roleOf(part, plugin.handle !== undefined, walkEnds)

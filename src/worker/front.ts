@@ -207,7 +207,7 @@ class Front implements Engine, HandOffOwner {
     this.#tables = config.listeners.map((listener) => new BlockTable(listener))
     this.#plans = plans
     this.#closers = closers
-    this.#channel = new PoolChannel(onReport)
+    this.#channel = new PoolChannel(onReport, (blockId) => caches.handleOf(blockId))
     this.#metrics = frontMetrics(registry, store)
     this.#ways = this.#metrics.ways
     this.#dnsMetrics = dnsMetrics(registry)
@@ -215,7 +215,6 @@ class Front implements Engine, HandOffOwner {
     const data = {
       config,
       store: store.region,
-      caches: caches.handle,
       cacheThreadBase: 1 + (config.generation % 2) * CACHE_THREADS,
       hashSeed: HASH_SEED,
       ffi: options.ffi,

@@ -1,5 +1,6 @@
-/** The event loop's end of the channels to its pool threads: figures, and messages between a plugin's primary part and its handlers. */
+/** The event loop's end of the channels to its pool threads: figures, caches that threads ask for, and messages between a plugin's primary part and its handlers. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { AnswerCacheHandle } from '../cache/answer-cache.ts'
 import { FigureLedger, type Figures } from '../messages/figures.ts'
 import type { ChannelMessage } from '../pool/pool-data.ts'
 
@@ -8,6 +9,7 @@ const SCRAPE_MS_MAX = 500
 
 export class PoolChannel {
   readonly #onReport: (sourceId: number, data: unknown) => void
+  readonly #cacheOf: (blockId: number) => AnswerCacheHandle
   /** Each thread that serves has one of its own, which dies with it. */
   readonly #ports = new Map<number, MessagePort>()
   readonly #ledger = new FigureLedger<MessagePort>()
@@ -15,8 +17,10 @@ export class PoolChannel {
   readonly #scrapes = new Map<number, () => void>()
   #scrapeCount = 0
 
-  constructor(onReport: (sourceId: number, data: unknown) => void) {
+  /** `cacheOf`: what a thread that asks for a block's cache is given. */
+  constructor(onReport: (sourceId: number, data: unknown) => void, cacheOf: (blockId: number) => AnswerCacheHandle) {
     this.#onReport = onReport
+    this.#cacheOf = cacheOf
   }
 
   /** The other end, for a thread that starts. */
@@ -25,7 +29,10 @@ export class PoolChannel {
     this.#ports.set(thread, port1)
     port1.on('message', (message: ChannelMessage) => {
       if (message.kind === 'report') this.#onReport(message.sourceId, message.data)
-      else if (message.kind === 'hello') {
+      else if (message.kind === 'wantCache') {
+        const { blockId } = message
+        post(port1, { kind: 'cache', blockId, handle: this.#cacheOf(blockId) })
+      } else if (message.kind === 'hello') {
         for (const [sourceId, data] of this.#told) post(port1, { kind: 'told', sourceId, data })
       } else if (message.kind === 'metrics') {
         this.#ledger.note(port1, [message.figures])

@@ -40,10 +40,13 @@ export class ZonePublishing {
 
   /** The publisher of one source. The same `sourceId` gives the same zones. */
   forSource(sourceId: number): ZonePublisher {
-    const zones = this.#sources.get(sourceId) ?? new Map<string, Zone>()
-    this.#sources.set(sourceId, zones)
     return {
       zone: (apex: string, form: ZoneForm = 'zone', minimal = false): ZoneHandle => {
+        let zones = this.#sources.get(sourceId)
+        if (zones === undefined) {
+          zones = new Map()
+          this.#sources.set(sourceId, zones)
+        }
         const known = zones.get(apex)
         if (known !== undefined) return known
         const zone = new Zone(sourceId, apex, form, minimal, this.#parts, () => ++this.#transactions)

@@ -453,3 +453,19 @@ test('nothing is opened: the port may be taken', async () => {
     server.close()
   }
 })
+
+test('blocks whose directives say the same share the options, unless these were made from the block', async () => {
+  const load = async (text: string) => {
+    const corefile = { file: 'Corefile', text, folder }
+    const { config, errors } = await loadServerConfig({ corefile, plugins, workingFolder: folder, environment: {} })
+    assert.deepEqual(errors, [])
+    return (block: number, name: string) => config!.blocks[block]!.plugins.find((plugin) => plugin.name === name)!
+  }
+  const block = (key: string, address: string) => `${key} {\n  bind ${address}\n  log same\n}\n`
+  const of = await load(block('a.', '127.0.0.1') + block('b.', '127.0.0.1') + block('c.', '127.0.0.2'))
+  assert.equal(of(0, 'bind').options, of(1, 'bind').options)
+  assert.notEqual(of(0, 'bind').sourceId, of(1, 'bind').sourceId)
+  assert.deepEqual(of(2, 'bind').options, { addresses: ['127.0.0.2'] })
+  // This one asked for paths and zones: what it was given may be the block's own.
+  assert.notEqual(of(0, 'log').options, of(1, 'log').options)
+})

@@ -13,6 +13,7 @@ import { Counter, Registry } from 'prom-client'
 import type { FrontContext } from '../../src/chain/plugin.ts'
 import { figuresOf } from '../../src/messages/figures.ts'
 import { encodeProtobuf, PROTOBUF_CONTENT_TYPE } from '../../src/observe/protobuf-exposition.ts'
+import { enabledBlocks } from '../../src/plugins/prometheus/enabled-plugins.ts'
 import { type PrometheusOptions, plugin } from '../../src/plugins/prometheus/index.ts'
 import { MetricsEndpoint } from '../../src/plugins/prometheus/metrics-endpoint.ts'
 import { openQueryCounters } from '../../src/plugins/prometheus/query-counters.ts'
@@ -281,4 +282,13 @@ test('settings files: mappings, lists, quotes, comments, and errors with their l
     [Array.from({ length: 20 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'), /nested too deep/],
   ]
   for (const [bad, message] of errors) assert.throws(() => scanSettings(bad, 'f'), message, bad)
+})
+
+test('a series of plugin_enabled that two parts have during a reload is there once', async () => {
+  const registry = new Registry()
+  const zones = [{ listener: aListener(), zone: 'example.' }]
+  enabledBlocks(registry).add({ zones, plugins: ['errors', 'file'] })
+  enabledBlocks(registry).add({ zones, plugins: ['file'] })
+  const lines = (await registry.metrics()).split('\n').filter((line) => line.startsWith('coredns_plugin_enabled{'))
+  assert.equal(lines.length, 2)
 })

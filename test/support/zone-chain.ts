@@ -58,7 +58,7 @@ export async function openZoneChain<O>(
     server,
     tell: () => undefined,
   }
-  const part = await plugin.primary!(options, primary)
+  const part = (await plugin.primary!(options, primary))!
   await part.start()
   let lookup: Lookup = () => Reply.unwritten(5)
   const context = {

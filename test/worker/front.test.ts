@@ -7,6 +7,7 @@ import test, { after } from 'node:test'
 import { Registry } from 'prom-client'
 import type { Client } from '../../src/chain/plugin.ts'
 import { loadServerConfig } from '../../src/corefile/load-server-config.ts'
+import { NO_SOURCE_IDS, type SourceIds } from '../../src/corefile/source-ids.ts'
 import { findPlugins } from '../../src/plugins/plugin-cfg.ts'
 import type { Engine } from '../../src/worker/engine.ts'
 import { engineCreator } from '../../src/worker/front.ts'
@@ -16,7 +17,7 @@ import { NO_REPLY, REPLY_LATER, RETURN_PATH_SIZE, type ReplyPort } from '../../s
 import { ZoneStore } from '../../src/zone/zone-store.ts'
 import { OCTETS_PER_CALL_NONE, octetsPerCall } from '../support/allocations.ts'
 import { composeTestQuery } from '../support/dns-client.ts'
-import { openFakeUpstream } from '../support/fake-upstream.ts'
+import { type Asked, openFakeUpstream } from '../support/fake-upstream.ts'
 import { aClient } from '../support/front.ts'
 import { Random, SEED } from '../support/random.ts'
 import { replaceZone } from '../support/store-zones.ts'
@@ -108,7 +109,12 @@ after(async () => {
 async function openBench(
   corefile: string,
   about: {
-    readonly before?: { readonly engine: Engine; readonly store: ZoneStore; readonly registry: Registry }
+    readonly before?: {
+      readonly engine: Engine
+      readonly store: ZoneStore
+      readonly registry: Registry
+      readonly sources: SourceIds
+    }
     readonly generation?: number
     /** Its threads are set to work. */
     readonly opened?: boolean
@@ -116,8 +122,16 @@ async function openBench(
 ): Promise<Bench> {
   const { before, generation = 1, opened = true } = about
   const text = { file: 'Corefile', text: corefile, folder }
-  const loaded = await loadServerConfig({ corefile: text, plugins, workingFolder: folder, environment: {}, generation })
+  const loaded = await loadServerConfig({
+    corefile: text,
+    plugins,
+    workingFolder: folder,
+    environment: {},
+    generation,
+    previousSources: before?.sources ?? NO_SOURCE_IDS,
+  })
   assert.deepEqual(loaded.errors, [])
+  const { sources } = loaded
   const config = loaded.config!
   const store = before?.store ?? ZoneStore.create({ bytesMax: 1 << 26 })
   const registry = before?.registry ?? new Registry()
@@ -169,8 +183,21 @@ async function openBench(
         .filter(({ labels: each }) => wanted.every(([key, value]) => (each as Record<string, unknown>)[key] === value))
         .reduce((total, { value }) => total + value, 0)
     },
-    successor: (next) => openBench(next, { before: { engine, store, registry }, generation: generation + 1 }),
+    successor: (next) => openBench(next, { before: { engine, store, registry, sources }, generation: generation + 1 }),
   }
+}
+
+/** What a fake upstream says: one A record. */
+function answerWithAddress(asked: Asked): void {
+  const reply = Buffer.concat([asked.message.subarray(0, 12), asked.message.subarray(12)])
+  reply[2] = 0x81
+  reply[3] = 0x80
+  const question = asked.message.subarray(12, asked.message.indexOf(0, 12) + 5)
+  const record = Buffer.from('c00c000100010000012c0004c0000205', 'hex')
+  const head = Buffer.from(reply.subarray(0, 12))
+  head.writeUInt16BE(1, 6)
+  head.writeUInt16BE(0, 10)
+  asked.send(Buffer.concat([head, question, record]))
 }
 
 const rcodeOf = (reply: Uint8Array): number => reply[3]! & 15
@@ -326,17 +353,7 @@ test('held: the pool’s replies wait, and what was made from old records is mad
 })
 
 test('forwarded replies are cached, age, and go on over a reload that leaves their block as it is', async () => {
-  const upstream = await openFakeUpstream((asked) => {
-    const reply = Buffer.concat([asked.message.subarray(0, 12), asked.message.subarray(12)])
-    reply[2] = 0x81
-    reply[3] = 0x80
-    const question = asked.message.subarray(12, asked.message.indexOf(0, 12) + 5)
-    const record = Buffer.from('c00c000100010000012c0004c0000205', 'hex')
-    const head = Buffer.from(reply.subarray(0, 12))
-    head.writeUInt16BE(1, 6)
-    head.writeUInt16BE(0, 10)
-    asked.send(Buffer.concat([head, question, record]))
-  })
+  const upstream = await openFakeUpstream(answerWithAddress)
   const block = `. {\n  forward . 127.0.0.1:${upstream.port}\n  cache\n}\n`
   const first = await openBench(block)
   assert.equal(answersOf(await first.ask('far.test.')), 1)
@@ -355,6 +372,23 @@ test('forwarded replies are cached, age, and go on over a reload that leaves the
   await second.engine.close(0)
   assert.equal(third.handle('far.test.'), REPLY_LATER)
   assert.equal(await third.metric('coredns_cache_hits_total', { type: 'success' }), 2, 'counters never go back')
+})
+
+test('a cache is made when its block is first asked, by a client or by the look-up of another block', async () => {
+  const upstream = await openFakeUpstream(answerWithAddress)
+  const bench = await openBench(
+    `example {\n  file zone\n  cache\n}\nother {\n  forward . 127.0.0.1:${upstream.port}\n  cache\n}\n`,
+  )
+  const reserved = (zones: string) => bench.metric('shoal_cache_bytes', { zones, state: 'reserved' })
+  assert.equal(answersOf(await bench.ask('www.example.')), 1)
+  assert.equal((await reserved('example.')) + (await reserved('other.')), 0)
+  assert.equal(answersOf(await bench.ask('out.example.')), 2)
+  assert.ok((await reserved('other.')) > 0)
+  // What the look-up stored in its thread is there for the event loop.
+  const hit = bench.handle('www.other.')
+  assert.ok(typeof hit !== 'number')
+  assert.equal(answersOf(hit), 1)
+  assert.equal(upstream.asked.length, 1)
 })
 
 test('what a client sends that is no query: silence or a short error', async () => {

@@ -5,6 +5,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Property } from '../../corefile/directive.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
 import { compileRegex } from '../../corefile/linear-regex.ts'
+import { once } from '../once.ts'
 import { unknownProperty, wrongArguments } from '../usage.ts'
 import { openZoneHandler, type ZonePlugin, zoneFrontPart } from '../zone-handler.ts'
 
@@ -22,6 +23,8 @@ export interface AutoOptions {
   /** Between looks at the folder and its files; 0 for never. */
   readonly reloadMs: number
 }
+
+const autoSourceModule = once(() => import('./auto-source.ts'))
 
 export const plugin: Plugin<AutoOptions> = {
   name: 'auto',
@@ -74,7 +77,7 @@ export const plugin: Plugin<AutoOptions> = {
       for await (const problem of checkZone(path, apex)) yield { ...problem, warning: true }
     }
   },
-  primary: async (options, context) => new (await import('./auto-source.ts')).AutoSource(options, context),
+  primary: async (options, context) => new (await autoSourceModule()).AutoSource(options, context),
   handle: (options, context) => openZoneHandler(zonePlugin(options), context),
   front: (options, context) => zoneFrontPart(zonePlugin(options), context),
 }

@@ -3,14 +3,18 @@ import type { FrontContext, FrontPart, Plugin } from '../../chain/plugin.ts'
 import { ZoneSet } from '../../chain/zone-set.ts'
 import type { BlockConfig } from '../../corefile/server-config.ts'
 import type { KubernetesOptions } from '../kubernetes/options.ts'
+import { once } from '../once.ts'
 import { NamesBelow } from './names-below.ts'
 import { type AutopathOptions, parseAutopath } from './options.ts'
+
+const clientsPartModule = once(() => import('./clients-part.ts'))
+const handlerModule = once(() => import('./handler.ts'))
 
 export const plugin: Plugin<AutopathOptions> = {
   name: 'autopath',
   parse: parseAutopath,
-  primary: async (options, context) => (await import('./clients-part.ts')).openClientsPart(options, context),
-  handle: async (options, context) => (await import('./handler.ts')).openAutopath(options, context),
+  primary: async (options, context) => (await clientsPartModule()).openClientsPart(options, context),
+  handle: async (options, context) => (await handlerModule()).openAutopath(options, context),
   front: openFront,
 }
 

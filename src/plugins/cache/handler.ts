@@ -23,7 +23,8 @@ import type { CacheOptions, ShareOptions } from './options.ts'
 const LABELS = ['server', 'zones', 'view'] as const
 
 export function openCache(options: CacheOptions, context: HandlerContext): Handler {
-  const zones = new ZoneSet(options.zones)
+  const { zones: zoneNames = context.block.zones } = options
+  const zones = new ZoneSet(zoneNames)
   const successExcept = new ZoneSet(options.successExcept)
   const denialExcept = new ZoneSet(options.denialExcept)
   const drops = sharedCounter(
@@ -32,7 +33,6 @@ export function openCache(options: CacheOptions, context: HandlerContext): Handl
     'The number responses that are not cached, because the reply is malformed.',
     LABELS,
   )
-  const zonesLabel = options.zones.join(',')
   const blockId = context.block.id
 
   const judge = (query: Query, reply: Reply): Reply => {
@@ -57,7 +57,7 @@ export function openCache(options: CacheOptions, context: HandlerContext): Handl
     // An upstream asked without RD answers from what it happens to hold: true for this client, not for others.
     if (!parsed.recursionDesired) return reply
     if (!hasQuestion(message, query)) {
-      drops.inc({ server: context.listeners[query.listenerId]?.server ?? '', zones: zonesLabel, view: '' })
+      drops.inc({ server: context.listeners[query.listenerId]?.server ?? '', zones: zoneNames.join(','), view: '' })
       return reply
     }
     if ((kind === 'denial' ? denialExcept : successExcept).holds(parsed)) return reply

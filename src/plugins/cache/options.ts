@@ -17,8 +17,8 @@ export interface ShareOptions {
 }
 
 export interface CacheOptions {
-  /** Names outside these zones pass. */
-  readonly zones: readonly string[]
+  /** Names outside these zones pass; absent: outside the block's. */
+  readonly zones?: readonly string[]
   readonly success: ShareOptions
   readonly denial: ShareOptions
   /** Seconds that SERVFAIL and NOTIMP are kept; 0: not at all. */
@@ -91,7 +91,7 @@ export function parseCache(directives: readonly Directive[], context: ParseConte
   const directive = expectOnce(directives)
   const [first] = directive.args
   const ttl = first === undefined ? undefined : parseTtlMax(first)
-  const zones = context.origins(ttl === undefined ? directive.args : directive.args.slice(1))
+  const words = ttl === undefined ? directive.args : directive.args.slice(1)
   const values = OPTIONS.parse(directive.block)
   const policyAt = directive.block?.find(({ name }) => name === 'serve_stale_policy')
   const stale = values.serve_stale
@@ -105,7 +105,7 @@ export function parseCache(directives: readonly Directive[], context: ParseConte
     if (capacity > CAPACITY_MAX) context.warn(at, `a cache of ${capacity} answers is taken as ${CAPACITY_MAX}`)
   }
   return {
-    zones,
+    ...(words.length === 0 ? {} : { zones: context.origins(words) }),
     success,
     denial,
     servfailSeconds: Math.floor(values.servfail / 1000),

@@ -3,6 +3,7 @@ import type { Plugin } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
 import { wrongArguments } from '../../corefile/option-table.ts'
+import { once } from '../once.ts'
 
 /** One millisecond more than five seconds, which is what most stub resolvers wait. */
 export const TIMEOUT_MS_DEFAULT = 5001
@@ -10,6 +11,8 @@ export const TIMEOUT_MS_DEFAULT = 5001
 export interface CancelOptions {
   readonly timeoutMs: number
 }
+
+const handlerModule = once(() => import('./handler.ts'))
 
 export const plugin: Plugin<CancelOptions> = {
   name: 'cancel',
@@ -28,6 +31,6 @@ export const plugin: Plugin<CancelOptions> = {
     }
     return { timeoutMs }
   },
-  handle: async (options) => (await import('./handler.ts')).openCancel(options),
+  handle: async (options) => (await handlerModule()).openCancel(options),
   front: () => ({ concerns: () => false }),
 }

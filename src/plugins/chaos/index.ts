@@ -1,6 +1,7 @@
 /** `chaos`: version, host name and authors of the server, asked in class CH. */
 import type { Plugin } from '../../chain/plugin.ts'
 import { unknownProperty } from '../../corefile/option-table.ts'
+import { once } from '../once.ts'
 import { AUTHORS_DEFAULT, VERSION_DEFAULT } from './identity.ts'
 import { CLASS_CH, chaosName, TYPE_TXT } from './names.ts'
 
@@ -12,6 +13,8 @@ export interface ChaosOptions {
   /** Sorted, without repeats. */
   readonly authors: readonly string[]
 }
+
+const handlerModule = once(() => import('./handler.ts'))
 
 export const plugin: Plugin<ChaosOptions> = {
   name: 'chaos',
@@ -26,7 +29,7 @@ export const plugin: Plugin<ChaosOptions> = {
       authors: authors.length === 0 ? AUTHORS_DEFAULT : [...new Set(authors.map(cut))].sort(),
     }
   },
-  handle: async (options) => (await import('./handler.ts')).openChaos(options),
+  handle: async (options) => (await handlerModule()).openChaos(options),
   front: () => ({
     concerns: (query) => query.qclass === CLASS_CH && query.qtype === TYPE_TXT && chaosName(query) !== undefined,
   }),

@@ -14,6 +14,8 @@ const REPORT_INTERVAL_MS = 250
  * primary (`summaries.ts`), which logs them: one line for the whole server.
  */
 export function openErrors(options: ErrorsOptions, context: HandlerContext): Handler {
+  const { log } = context
+  if (options.consolidations.length === 0) return judging((query, reply) => logged(log, query, reply))
   const regexes = options.consolidations.map(({ pattern }) => compileRegex(pattern))
   const counts: ErrorCounts = regexes.map(() => ({ count: 0, first: '' }))
   let reporting: NodeJS.Timeout | undefined
@@ -34,10 +36,10 @@ export function openErrors(options: ErrorsOptions, context: HandlerContext): Han
   const judge = (query: Query, reply: Reply): Reply => {
     const { cause } = reply
     if (cause === undefined) return reply
-    const line = `${reply.rcode} ${query.qnameLower} ${typeName(query.qtype)}: ${cause}`
+    const line = lineOf(query, reply)
     const index = regexes.findIndex((regex) => regex.test(cause))
     const counted = counts[index]
-    if (counted === undefined) context.log.error(line)
+    if (counted === undefined) log.error(line)
     else {
       if (counted.count++ === 0) counted.first = line
       if (reporting === undefined) report()
@@ -50,8 +52,21 @@ export function openErrors(options: ErrorsOptions, context: HandlerContext): Han
     report()
     clearTimeout(reporting)
   })
+  return judging(judge)
+}
+
+function judging(judge: (query: Query, reply: Reply) => Reply): Handler {
   return (query, next) => {
     const reply = next(query)
     return reply instanceof Promise ? reply.then((late) => judge(query, late)) : judge(query, reply)
   }
+}
+
+function lineOf(query: Query, reply: Reply): string {
+  return `${reply.rcode} ${query.qnameLower} ${typeName(query.qtype)}: ${reply.cause}`
+}
+
+function logged(log: HandlerContext['log'], query: Query, reply: Reply): Reply {
+  if (reply.cause !== undefined) log.error(lineOf(query, reply))
+  return reply
 }

@@ -5,6 +5,7 @@ import type { Property } from '../../corefile/directive.ts'
 import { parseGoDuration, printGoDuration } from '../../corefile/go-duration.ts'
 import { compileRegex, PATTERN_LENGTH_MAX } from '../../corefile/linear-regex.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
+import { once } from '../once.ts'
 import { expectOnce } from '../usage.ts'
 
 export type Level = 'debug' | 'info' | 'warning' | 'error'
@@ -30,6 +31,9 @@ export interface ErrorsOptions {
 const CONSOLIDATE_EXAMPLE = 'consolidate 5m ".* i/o timeout$" warning'
 const LEVELS: readonly string[] = ['warning', 'error', 'info', 'debug'] satisfies readonly Level[]
 
+const summariesModule = once(() => import('./summaries.ts'))
+const handlerModule = once(() => import('./handler.ts'))
+
 export const plugin: Plugin<ErrorsOptions> = {
   name: 'errors',
   parse(directives) {
@@ -48,8 +52,9 @@ export const plugin: Plugin<ErrorsOptions> = {
     }
     return { stacktrace, consolidations }
   },
-  primary: async (options, context) => new (await import('./summaries.ts')).Summaries(options, context.log),
-  handle: async (options, context) => (await import('./handler.ts')).openErrors(options, context),
+  primary: async (options, context) =>
+    options.consolidations.length === 0 ? undefined : new (await summariesModule()).Summaries(options, context.log),
+  handle: async (options, context) => (await handlerModule()).openErrors(options, context),
   front: () => ({ concerns: () => false }),
 }
 

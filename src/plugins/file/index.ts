@@ -3,6 +3,7 @@ import type { Plugin } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import { fallthroughZones } from '../../corefile/fall.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
+import { once } from '../once.ts'
 import { unknownProperty, wrongArguments } from '../usage.ts'
 import { fallthroughIn, type ZonePlugin, zoneFrontPart } from '../zone-handler.ts'
 
@@ -23,6 +24,10 @@ export interface FileOptions {
   readonly zones: readonly ZoneSetting[]
   readonly fallthrough: readonly string[]
 }
+
+const checkZoneModule = once(() => import('../../sources/zone-file/check-zone.ts'))
+const fileSourceModule = once(() => import('./file-source.ts'))
+const handlerModule = once(() => import('./handler.ts'))
 
 export const plugin: Plugin<FileOptions> = {
   name: 'file',
@@ -67,11 +72,11 @@ export const plugin: Plugin<FileOptions> = {
     return { zones: [...zones.values()], fallthrough }
   },
   async *check({ zones }) {
-    const { checkZone } = await import('../../sources/zone-file/check-zone.ts')
+    const { checkZone } = await checkZoneModule()
     for (const { path, apex } of zones) yield* checkZone(path, apex)
   },
-  primary: async (options, context) => new (await import('./file-source.ts')).FileSource(options, context),
-  handle: async (options, context) => (await import('./handler.ts')).openFileHandler(options, context),
+  primary: async (options, context) => new (await fileSourceModule()).FileSource(options, context),
+  handle: async (options, context) => (await handlerModule()).openFileHandler(options, context),
   front: (options, context) => zoneFrontPart(zonePlugin(options), context),
 }
 

@@ -5,6 +5,7 @@ import { parseGoDuration } from '../../corefile/go-duration.ts'
 import { unknownProperty } from '../../corefile/option-table.ts'
 import type { ListenAddress } from '../../observe/listen-address.ts'
 import { httpAddress } from '../http-address.ts'
+import { once } from '../once.ts'
 import { onlyArgument } from '../usage.ts'
 
 export const DEFAULT_ADDRESS = ':8080'
@@ -15,6 +16,8 @@ export interface HealthOptions {
   /** How long DNS is still answered after a signal to stop; 0 for not at all. */
   readonly lameduckMs: number
 }
+
+const healthEndpointModule = once(() => import('./health-endpoint.ts'))
 
 export const plugin: Plugin<HealthOptions> = {
   name: 'health',
@@ -39,5 +42,5 @@ export const plugin: Plugin<HealthOptions> = {
     }
     return options!
   },
-  primary: async (options, context) => new (await import('./health-endpoint.ts')).HealthEndpoint(options, context),
+  primary: async (options, context) => new (await healthEndpointModule()).HealthEndpoint(options, context),
 }

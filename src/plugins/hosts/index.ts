@@ -8,6 +8,7 @@ import { fallthroughZones } from '../../corefile/fall.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
 import type { ParsedQuery } from '../../wire/parsed-query.ts'
 import { ABSENT } from '../../zone/outcomes.ts'
+import { once } from '../once.ts'
 import { expectOnce, unknownProperty, wrongArguments } from '../usage.ts'
 import { openZoneHandler, type ZonePlugin, zoneFrontPart } from '../zone-handler.ts'
 
@@ -35,6 +36,8 @@ export interface HostsOptions {
   /** Let types other than A, AAAA and PTR fall through, even for names that exist. */
   readonly fallthroughUnsupported: boolean
 }
+
+const hostsSourceModule = once(() => import('./hosts-source.ts'))
 
 export const plugin: Plugin<HostsOptions> = {
   name: 'hosts',
@@ -101,7 +104,7 @@ export const plugin: Plugin<HostsOptions> = {
       fallthroughUnsupported: unsupported !== undefined,
     }
   },
-  primary: async (options, context) => new (await import('./hosts-source.ts')).HostsSource(options, context),
+  primary: async (options, context) => new (await hostsSourceModule()).HostsSource(options, context),
   handle: (options, context: HandlerContext) => openZoneHandler(zonePlugin(options), context),
   front: (options, context: FrontContext) => {
     const part = zoneFrontPart(zonePlugin(options), context)

@@ -2,22 +2,26 @@
 import type { Plugin } from '../../chain/plugin.ts'
 import type { BlockConfig } from '../../corefile/server-config.ts'
 import type { KubernetesOptions } from '../kubernetes/options.ts'
+import { once } from '../once.ts'
 import { fallthroughIn, openZoneHandler, type ZonePlugin, zoneFrontPart } from '../zone-handler.ts'
 import { type ExternalOptions, parseExternal } from './options.ts'
+
+const externalPartModule = once(() => import('./external-part.ts'))
+const staleAnswersModule = once(() => import('../kubernetes/stale-answers.ts'))
 
 export const plugin: Plugin<ExternalOptions> = {
   name: 'k8s_external',
   parse: parseExternal,
-  primary: async (options, context) => (await import('./external-part.ts')).openExternalPart(options, context),
+  primary: async (options, context) => (await externalPartModule()).openExternalPart(options, context),
   handle: async (options, context) => {
     const handler = openZoneHandler(zonePlugin(options), context)
     if (!hasSnapshot(context.block)) return handler
-    return (await import('../kubernetes/stale-answers.ts')).staleHandler(handler, options.zones, context)
+    return (await staleAnswersModule()).staleHandler(handler, options.zones, context)
   },
   front: async (options, context) => {
     const part = zoneFrontPart(zonePlugin(options), context)
     if (!hasSnapshot(context.block)) return part
-    return (await import('../kubernetes/stale-answers.ts')).staleFront(part, options.zones, context)
+    return (await staleAnswersModule()).staleFront(part, options.zones, context)
   },
 }
 

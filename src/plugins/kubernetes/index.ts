@@ -1,21 +1,26 @@
 /** `kubernetes`: names of services, endpoints and pods of a cluster. */
 import type { FrontContext, FrontPart, Handler, HandlerContext, Plugin } from '../../chain/plugin.ts'
+import { once } from '../once.ts'
 import { fallthroughIn, type ZonePlugin, zoneFrontPart } from '../zone-handler.ts'
 import { type KubernetesOptions, parseKubernetes } from './options.ts'
 import { mayBeIPv6, PodNames } from './pod-names.ts'
 
+const kubernetesPartModule = once(() => import('./kubernetes-part.ts'))
+const handlerModule = once(() => import('./handler.ts'))
+const staleAnswersModule = once(() => import('./stale-answers.ts'))
+
 export const plugin: Plugin<KubernetesOptions> = {
   name: 'kubernetes',
   parse: parseKubernetes,
-  primary: async (options, context) => (await import('./kubernetes-part.ts')).openKubernetesPart(options, context),
+  primary: async (options, context) => (await kubernetesPartModule()).openKubernetesPart(options, context),
   handle: openHandler,
   front: openFront,
 }
 
 async function openHandler(options: KubernetesOptions, context: HandlerContext): Promise<Handler> {
   const { zones, snapshot } = options
-  const handler = (await import('./handler.ts')).openKubernetesHandler(options, context)
-  return snapshot === undefined ? handler : (await import('./stale-answers.ts')).staleHandler(handler, zones, context)
+  const handler = (await handlerModule()).openKubernetesHandler(options, context)
+  return snapshot === undefined ? handler : (await staleAnswersModule()).staleHandler(handler, zones, context)
 }
 
 /** How the plugin answers, without what only the chain can do. */
@@ -26,7 +31,7 @@ export function zonePlugin({ fallthrough }: KubernetesOptions): ZonePlugin {
 async function openFront(options: KubernetesOptions, context: FrontContext): Promise<FrontPart> {
   const { zones, snapshot } = options
   const part = podsFront(options, context)
-  return snapshot === undefined ? part : (await import('./stale-answers.ts')).staleFront(part, zones, context)
+  return snapshot === undefined ? part : (await staleAnswersModule()).staleFront(part, zones, context)
 }
 
 function podsFront(options: KubernetesOptions, context: FrontContext): FrontPart {

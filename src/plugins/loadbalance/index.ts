@@ -5,6 +5,7 @@ import { type Cidr, parseCidr } from '../../corefile/cidr.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Directive, Property } from '../../corefile/directive.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
+import { once } from '../once.ts'
 import { unknownProperty } from '../usage.ts'
 import { parseWeights } from './weight-file.ts'
 
@@ -14,6 +15,8 @@ const WEIGHTED_EXAMPLE = 'loadbalance weighted weights.txt'
 export type LoadbalanceOptions =
   | { readonly policy: 'round_robin'; readonly prefer: readonly Cidr[] }
   | { readonly policy: 'weighted'; readonly file: string; readonly reloadMs: number }
+
+const reorderModule = once(() => import('./reorder.ts'))
 
 export const plugin: Plugin<LoadbalanceOptions> = {
   name: 'loadbalance',
@@ -53,7 +56,7 @@ export const plugin: Plugin<LoadbalanceOptions> = {
     }
     return weighted
   },
-  front: async (options, context) => (await import('./reorder.ts')).openReorder(options, context),
+  front: async (options, context) => (await reorderModule()).openReorder(options, context),
 }
 
 function parseWeighted(

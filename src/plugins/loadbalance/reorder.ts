@@ -38,6 +38,9 @@ const CLASS_BEFORE_RDATA = 8
 /** Octets of a weight file that are read. */
 const WEIGHT_FILE_SIZE_MAX = 16 << 20
 
+/** Blocks have it in common: to seed one takes a system call. */
+const sharedRandom = new Random()
+
 const order = new Uint16Array(RECORDS_MAX)
 /** Where the rdata of the run's records lies. */
 const runAts = new Uint16Array(RECORDS_MAX)
@@ -48,7 +51,7 @@ const addressOctets = new Uint8Array(16)
 export async function openReorder(
   options: LoadbalanceOptions,
   context: Pick<FrontContext, 'log' | 'onClose'>,
-  random: Random = new Random(),
+  random: Random = sharedRandom,
 ): Promise<FrontPart> {
   if (options.policy === 'round_robin') {
     const reorder = new Reorder(random, options.prefer, undefined)

@@ -4,6 +4,7 @@ import type { Plugin } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
 import { Counter } from '../../observe/prom-client.ts'
+import { once } from '../once.ts'
 import { onlyArgument } from '../usage.ts'
 import { isLocalhostName, isLocalName } from './names.ts'
 
@@ -15,6 +16,8 @@ export interface LocalOptions {
 const METRIC = 'coredns_local_localhost_requests_total'
 /** Counted per registry: blocks share the series. */
 const counts = new WeakMap<object, { value: number }>()
+
+const handlerModule = once(() => import('./handler.ts'))
 
 export const plugin: Plugin<LocalOptions> = {
   name: 'local',
@@ -33,7 +36,7 @@ export const plugin: Plugin<LocalOptions> = {
     }
     return { localhostPrefix }
   },
-  handle: async (options, context) => (await import('./handler.ts')).openLocal(options, context.log),
+  handle: async (options, context) => (await handlerModule()).openLocal(options, context.log),
   front({ localhostPrefix }, { registry }) {
     // Here, not in the handler: answers from the cache count as well.
     let count = counts.get(registry)

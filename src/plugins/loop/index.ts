@@ -2,6 +2,7 @@
 import type { Plugin } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import { wrongArguments } from '../../corefile/option-table.ts'
+import { once } from '../once.ts'
 import { expectOnce } from '../usage.ts'
 
 /**
@@ -18,6 +19,9 @@ export interface LoopOptions {
 
 const TYPE_HINFO = 13
 
+const loopSearchModule = once(() => import('./loop-search.ts'))
+const handlerModule = once(() => import('./handler.ts'))
+
 export const plugin: Plugin<LoopOptions> = {
   name: 'loop',
   parse(directives, { keys }) {
@@ -29,8 +33,8 @@ export const plugin: Plugin<LoopOptions> = {
     }
     return { zone: keys[0]?.zone ?? '.', onLoop: (word?.text ?? 'exit') as OnLoop }
   },
-  primary: async (options, context) => new (await import('./loop-search.ts')).LoopSearch(options, context),
-  handle: async (_options, context) => (await import('./handler.ts')).openLoop(context),
+  primary: async (options, context) => new (await loopSearchModule()).LoopSearch(options, context),
+  handle: async (_options, context) => (await handlerModule()).openLoop(context),
   // A loop keeps no query from the record store: the store's answers don't loop.
   front: () => ({ concerns: (query) => query.qtype === TYPE_HINFO }),
 }

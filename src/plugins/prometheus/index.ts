@@ -4,6 +4,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
 import type { ListenAddress } from '../../observe/listen-address.ts'
 import { httpAddress } from '../http-address.ts'
+import { once } from '../once.ts'
 import { expectOnce, onlyArgument } from '../usage.ts'
 
 export const DEFAULT_ADDRESS = 'localhost:9153'
@@ -15,6 +16,9 @@ export interface PrometheusOptions {
   /** A web configuration file in the exporter toolkit's format: TLS and basic authentication. */
   readonly webConfigFile: string | undefined
 }
+
+const metricsEndpointModule = once(() => import('./metrics-endpoint.ts'))
+const queryCountersModule = once(() => import('./query-counters.ts'))
 
 export const plugin: Plugin<PrometheusOptions> = {
   name: 'prometheus',
@@ -36,6 +40,6 @@ export const plugin: Plugin<PrometheusOptions> = {
     }
     return { address, runtimeMetrics, webConfigFile }
   },
-  primary: async (options, context) => new (await import('./metrics-endpoint.ts')).MetricsEndpoint(options, context),
-  front: async (options, context) => (await import('./query-counters.ts')).openQueryCounters(options, context),
+  primary: async (options, context) => new (await metricsEndpointModule()).MetricsEndpoint(options, context),
+  front: async (options, context) => (await queryCountersModule()).openQueryCounters(options, context),
 }

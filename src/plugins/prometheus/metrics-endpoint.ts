@@ -12,6 +12,7 @@ import { encodeProtobuf, PROTOBUF_CONTENT_TYPE, prefersProtobuf } from '../../ob
 import { sharedGauge } from '../../observe/shared-metric.ts'
 import { VERSION } from '../../version.ts'
 import { LastingEndpoint } from '../lasting-endpoint.ts'
+import { type EnabledBlock, enabledBlocks } from './enabled-plugins.ts'
 import { isInChain } from './in-chain.ts'
 import type { PrometheusOptions } from './index.ts'
 import { openWebConfig, type WebConfig } from './web-config.ts'
@@ -28,7 +29,7 @@ export class MetricsEndpoint implements PrimaryPart {
   readonly #options: PrometheusOptions
   readonly #context: Pick<PrimaryContext, 'log' | 'registry' | 'server' | 'block'>
   #endpoint: LastingEndpoint | undefined
-  #labels: readonly Record<'server' | 'zone' | 'view' | 'name', string>[] = []
+  #enabled: EnabledBlock | undefined
 
   constructor(options: PrometheusOptions, context: Pick<PrimaryContext, 'log' | 'registry' | 'server' | 'block'>) {
     this.#options = options
@@ -41,7 +42,7 @@ export class MetricsEndpoint implements PrimaryPart {
     const { address, runtimeMetrics, webConfigFile } = this.#options
     registerProcessMetrics(registry)
     if (runtimeMetrics) addRuntimeMetrics(registry)
-    buildInfo(registry).set({ version: VERSION, revision: '', goversion: process.version }, 1)
+    registerBuildInfo(registry)
     this.#enable()
     let web: WebConfig | undefined
     if (webConfigFile !== undefined) {
@@ -61,13 +62,14 @@ export class MetricsEndpoint implements PrimaryPart {
   }
 
   async stop(): Promise<void> {
-    for (const labels of this.#labels) pluginEnabled(this.#context.registry).remove(labels)
+    this.#disable()
     await this.#endpoint?.close()
     this.#endpoint = undefined
   }
 
-  /** The part that this one replaced took its `plugin_enabled` series away with it. */
+  /** Its zones may be other listeners' now. */
   reloaded(): void {
+    this.#disable()
     this.#enable()
   }
 
@@ -78,12 +80,13 @@ export class MetricsEndpoint implements PrimaryPart {
   #enable(): void {
     const { block, server, registry } = this.#context
     // Only what answers queries is listed, as in CoreDNS.
-    const names = block.plugins.map(({ name }) => name).filter(isInChain)
-    this.#labels = zonesOfBlock(server.listeners, block.id).flatMap(({ listener, zone }) =>
-      names.map((name) => ({ server: listener.server, zone, view: '', name })),
-    )
-    const enabled = pluginEnabled(registry)
-    for (const labels of this.#labels) enabled.set(labels, 1)
+    const plugins = block.plugins.map(({ name }) => name).filter(isInChain)
+    this.#enabled = { zones: zonesOfBlock(server.listeners, block.id), plugins }
+    enabledBlocks(registry).add(this.#enabled)
+  }
+
+  #disable(): void {
+    if (this.#enabled !== undefined) enabledBlocks(this.#context.registry).delete(this.#enabled)
   }
 
   async #answer(request: IncomingMessage, web: WebConfig | undefined): Promise<HttpReply> {
@@ -117,22 +120,14 @@ function acceptsGzip(request: IncomingMessage): boolean {
     .some((part) => /^\s*gzip\s*(;\s*q\s*=\s*(1|0?\.\d*[1-9]).*)?$/i.test(part))
 }
 
-function buildInfo(registry: PrimaryContext['registry']) {
-  return sharedGauge(
+function registerBuildInfo(registry: PrimaryContext['registry']): void {
+  if (registry.getSingleMetric('coredns_build_info') !== undefined) return
+  const info = sharedGauge(
     registry,
     'coredns_build_info',
     "A metric with a constant '1' value labeled by version, revision, and goversion from which the server was built.",
     ['version', 'revision', 'goversion'],
     'first',
   )
-}
-
-function pluginEnabled(registry: PrimaryContext['registry']) {
-  return sharedGauge(
-    registry,
-    'coredns_plugin_enabled',
-    'A metric that indicates whether a plugin is enabled on per server and zone basis.',
-    ['server', 'zone', 'view', 'name'],
-    'max',
-  )
+  info.set({ version: VERSION, revision: '', goversion: process.version }, 1)
 }

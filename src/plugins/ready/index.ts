@@ -4,6 +4,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts'
 import { unknownProperty } from '../../corefile/option-table.ts'
 import type { ListenAddress } from '../../observe/listen-address.ts'
 import { httpAddress } from '../http-address.ts'
+import { once } from '../once.ts'
 import { expectOnce, onlyArgument } from '../usage.ts'
 
 export const DEFAULT_ADDRESS = ':8181'
@@ -13,6 +14,8 @@ export interface ReadyOptions {
   /** Ask plugins again after they were ready once. */
   readonly continuously: boolean
 }
+
+const readyEndpointModule = once(() => import('./ready-endpoint.ts'))
 
 export const plugin: Plugin<ReadyOptions> = {
   name: 'ready',
@@ -30,5 +33,5 @@ export const plugin: Plugin<ReadyOptions> = {
     }
     return { address, continuously }
   },
-  primary: async (options, context) => new (await import('./ready-endpoint.ts')).ReadyEndpoint(options, context),
+  primary: async (options, context) => new (await readyEndpointModule()).ReadyEndpoint(options, context),
 }

@@ -4,6 +4,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Token } from '../../corefile/directive.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
 import { wrongArguments } from '../../corefile/option-table.ts'
+import { once } from '../once.ts'
 
 const INTERVAL_MS_MIN = 2000
 const JITTER_MS_MIN = 1000
@@ -16,6 +17,8 @@ export interface ReloadOptions {
   /** The real interval is `intervalMs` plus or minus half of this, drawn once. */
   readonly jitterMs: number
 }
+
+const corefileWatchModule = once(() => import('./corefile-watch.ts'))
 
 export const plugin: Plugin<ReloadOptions> = {
   name: 'reload',
@@ -34,7 +37,7 @@ export const plugin: Plugin<ReloadOptions> = {
     }
     return { intervalMs, jitterMs: Math.min(jitterMs, intervalMs / 2) }
   },
-  primary: async (options, context) => new (await import('./corefile-watch.ts')).CorefileWatch(options, context),
+  primary: async (options, context) => new (await corefileWatchModule()).CorefileWatch(options, context),
 }
 
 function durationOf({ text, at }: Token): number {

@@ -10,16 +10,19 @@ import { compileExpression } from '../../expression/compile-expression.ts'
 import type { Names } from '../../expression/values.ts'
 import { classNumber, rcodeNumber, typeNumber } from '../../rdata/rr-types.ts'
 import { isAtOrBelow } from '../../wire/name.ts'
+import { once } from '../once.ts'
 import { GoTemplate } from './go-template/execute.ts'
 import { BASE_NAMES, isReserved } from './names.ts'
 import { type AllTemplates, ANY, type TemplateOptions, type VariableOptions } from './options.ts'
 
 const EXAMPLE = 'template IN A example.org'
 
+const handlerModule = once(() => import('./handler.ts'))
+
 export const plugin: Plugin<AllTemplates> = {
   name: 'template',
   parse: (directives, context) => ({ templates: directives.map((directive) => parseTemplate(directive, context)) }),
-  handle: async (options, context) => (await import('./handler.ts')).openTemplates(options, context),
+  handle: async (options, context) => (await handlerModule()).openTemplates(options, context),
   front({ templates }, { block }) {
     // For all queries: said so, the front need not ask, and operators see it.
     if (templates.some((template) => fitsAll(template, block.zones))) return {}

@@ -1,6 +1,9 @@
 /** `whoami`: tells clients their own address, port and transport. */
 import type { Plugin } from '../../chain/plugin.ts'
+import { once } from '../once.ts'
 import { expectBare } from '../usage.ts'
+
+const handlerModule = once(() => import('./handler.ts'))
 
 export const plugin: Plugin<null> = {
   name: 'whoami',
@@ -8,5 +11,5 @@ export const plugin: Plugin<null> = {
     expectBare(directives)
     return null
   },
-  handle: async () => (await import('./handler.ts')).answerWhoami,
+  handle: async () => (await handlerModule()).answerWhoami,
 }

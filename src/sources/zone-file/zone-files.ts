@@ -14,7 +14,9 @@ import { type FileStamp, hasChanged, loadZone } from './load-zone.ts'
 /** Files looked at and read at once, by all plugins of the process together: one that is read takes half a megabyte meanwhile. */
 const AT_ONCE = 4
 let working = 0
-const waiting: (() => void)[] = []
+/** What waits for a turn, from `firstWaiting` on: to take the first out of thousands means to move all others. */
+let waiting: (() => Promise<void>)[] = []
+let firstWaiting = 0
 
 export interface ZoneFileSetting {
   readonly apex: string
@@ -45,7 +47,10 @@ export class ZoneFiles {
   readonly #publisher: ZonePublisher
   readonly #log: Logger
   readonly #zones = new Map<string, KeptZone>()
-  readonly #stopped = new AbortController()
+  #isStopped = false
+  /** Of what is being read; there only meanwhile. */
+  #reading: AbortController | undefined
+  #readings = 0
 
   constructor(publisher: ZonePublisher, log: Logger) {
     this.#publisher = publisher
@@ -97,7 +102,7 @@ export class ZoneFiles {
   async refresh(apexes: Iterable<string> = this.apexes): Promise<void> {
     await inTurn(apexes, async (apex) => {
       const zone = this.#zones.get(apex)
-      if (zone === undefined || zone.loading !== undefined || this.#stopped.signal.aborted) return
+      if (zone === undefined || zone.loading !== undefined || this.#isStopped) return
       let ended: (() => void) | undefined
       zone.loading = new Promise<void>((resolve) => {
         ended = resolve
@@ -112,23 +117,21 @@ export class ZoneFiles {
   }
 
   /** Loads several zones for the first time; `each` gets what became of every one, as they come. */
-  async addAll<S extends ZoneFileSetting>(
-    settings: readonly S[],
-    each: (setting: S, look: Look) => void,
-  ): Promise<void> {
-    await inTurn(settings, async (setting) => each(setting, await this.add(setting)))
+  addAll<S extends ZoneFileSetting>(settings: readonly S[], each: (setting: S, look: Look) => void): Promise<unknown> {
+    return inTurn(settings, async (setting) => each(setting, await this.add(setting)))
   }
 
   /** Ends what is being read. What is served stays; the server removes it with the plugin. */
   stop(): void {
-    this.#stopped.abort()
+    this.#isStopped = true
+    this.#reading?.abort()
   }
 
   async #look(zone: KeptZone): Promise<void> {
     const { apex, path } = zone.setting
     if (zone.stamp !== undefined && !(await hasChanged(zone.stamp))) return
     const look = await this.#load(zone)
-    if (this.#stopped.signal.aborted || this.#zones.get(apex) !== zone) return
+    if (this.#isStopped || this.#zones.get(apex) !== zone) return
     if (look.outcome === 'loaded') {
       zone.problem = undefined
       this.#log.info(`Successfully reloaded zone "${apex}" in "${path}" with ${look.serial} SOA serial`)
@@ -145,11 +148,14 @@ export class ZoneFiles {
 
   async #load(zone: KeptZone): Promise<Look> {
     const { apex, path, byMtime } = zone.setting
+    this.#reading ??= new AbortController()
+    if (this.#isStopped) this.#reading.abort()
+    this.#readings++
     try {
       const loaded = await loadZone(path, this.#publisher.zone(apex), {
         ...(zone.serial === undefined || byMtime ? {} : { unlessSerial: zone.serial }),
         onProgress: (progress) => this.#log.info(progressText(apex, progress)),
-        signal: this.#stopped.signal,
+        signal: this.#reading.signal,
       })
       zone.stamp = loaded.stamp
       zone.serial = loaded.serial
@@ -158,6 +164,8 @@ export class ZoneFiles {
       // A file that is wrong now is looked at again, whether it changed or not.
       zone.stamp = undefined
       return fileProblem(error as NodeJS.ErrnoException)
+    } finally {
+      if (--this.#readings === 0) this.#reading = undefined
     }
   }
 }
@@ -181,17 +189,22 @@ function progressText(apex: string, { octets, octetsTotal, records, elapsedMs }:
 }
 
 /** Does the work for each, AT_ONCE of them at a time in the whole process. */
-async function inTurn<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const one = async (item: T): Promise<void> => {
-    if (working === AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
-    else working++
-    try {
-      await work(item)
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) working--
-      else next()
-    }
-  }
-  await Promise.all(Array.from(items, one))
+function inTurn<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<unknown> {
+  return Promise.all(Array.from(items, (item) => turnOf(() => work(item))))
+}
+
+function turnOf(work: () => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    waiting.push(() => work().then(resolve, reject))
+    if (working < AT_ONCE) void takeTurns()
+  })
+}
+
+/** One of AT_ONCE that do what waits, one after another. */
+async function takeTurns(): Promise<void> {
+  working++
+  while (firstWaiting < waiting.length) await waiting[firstWaiting++]!()
+  waiting = []
+  firstWaiting = 0
+  working--
 }
