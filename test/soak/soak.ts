@@ -1,6 +1,6 @@
 /**
  * What must hold for hours, in rounds: reloads, killed workers and zone changes while queries run at a steady rate.
- * `run.ts` runs it long, `soak.test.ts` short. Each part throws an AssertionError that says what was lost or wrong.
+ * `run.ts` runs it long, `soak.alone.ts` short. Each part throws an AssertionError that says what was lost or wrong.
  */
 import assert from 'node:assert/strict'
 import dgram from 'node:dgram'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { composeReply, FLAG_AA, FLAG_AD, FLAG_RA, FLAG_TC, KEEP_TTL, ReplyBody } from '../../src/wire/compose-reply.ts'
 import { OCTETS_PER_CALL_NONE, octetsPerCall } from '../support/allocations.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import {
   AT_QNAME,
   labels,
@@ -442,9 +443,9 @@ test('a long chain of pointers costs bounded work', () => {
   }
   const body = bodyOf(query, { answers }, {})
   const out = new Uint8Array(65535)
-  const startedAt = performance.now()
+  const startedAt = cpuMs()
   for (let i = 0; i < 100; i++) composeReply(query, body, out, 0, 16_384)
-  assert.ok(performance.now() - startedAt < 2000)
+  assert.ok(cpuMs() - startedAt < 2000)
 })
 
 test('composing allocates nothing, whole or cut', () => {

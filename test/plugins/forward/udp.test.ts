@@ -325,9 +325,10 @@ for (const { over, ffi } of ways) {
     })
     const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
     t.after(() => closeAll(forward, upstream))
-    for (let round = 0; round < 4; round++) {
+    // More at once would overflow the upstream's receive buffer now and then, and take a time-out.
+    for (let round = 0; round < 8; round++) {
       const replies = await Promise.all(
-        Array.from({ length: 300 }, (_, i) => forward.ask(aChainQuery(`n${i}.example.org.`))),
+        Array.from({ length: 150 }, (_, i) => forward.ask(aChainQuery(`n${i}.example.org.`))),
       )
       for (const [i, reply] of replies.entries()) assert.deepEqual(addressesOf(reply.wire), [`192.0.2.${i % 256}`])
     }

@@ -6,7 +6,7 @@ import { kills, reloads, zoneChanges } from './soak.ts'
 describe('soak, in short', () => {
   for (const processes of [1, 2])
     test(`reloads under load, -processes ${processes}`, { timeout: 60_000 }, async () => {
-      const { sent } = await reloads({ rounds: 10, processes, perSecond: 1000 })
+      const { sent } = await reloads({ rounds: 6, processes, perSecond: 1000 })
       assert.ok(sent > 500, `only ${sent} queries`)
     })
 
@@ -17,7 +17,7 @@ describe('soak, in short', () => {
 
   for (const processes of [1, 2])
     test(`zone changes, -processes ${processes}`, { timeout: 60_000 }, async () => {
-      const { sent } = await zoneChanges({ rounds: 10, processes, perSecond: 1000 })
+      const { sent } = await zoneChanges({ rounds: 6, processes, perSecond: 1000 })
       assert.ok(sent > 500, `only ${sent} queries`)
     })
 })
