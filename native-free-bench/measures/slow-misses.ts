@@ -3,7 +3,7 @@ import { type Measure, WINDOW } from './measure.ts'
 
 const MISS_RATE = 3000
 const SECONDS = 4
-const WARM_SECONDS = 3
+const WARM_SECONDS = 4
 
 export default {
   title: 'Hits beside an upstream that never answers',
@@ -15,16 +15,17 @@ export default {
     forward: 'silent',
     corefile: (zoneFile, upstream) => [`file ${zoneFile('example.')} example.`, `forward slow. ${upstream}`].join('\n'),
   },
-  seconds: 2 * SECONDS + WARM_SECONDS + 3,
+  seconds: 2 * SECONDS + 2 * WARM_SECONDS + 3,
   repeats: 2,
   async take({ load, loadBeside }) {
     const { qps } = await load('hits', { window: WINDOW, seconds: WARM_SECONDS })
     const rate = Math.round(qps / 2)
     const alone = await load('hits', { rate, seconds: SECONDS })
-    const [, beside] = await Promise.all([
-      loadBeside('slow-names', { rate: MISS_RATE, seconds: SECONDS, unchecked: true }),
-      load('hits', { rate, seconds: SECONDS }),
-    ])
+    const misses = loadBeside('slow-names', { rate: MISS_RATE, seconds: WARM_SECONDS + SECONDS, unchecked: true })
+    // Until the first of them have timed out.
+    await load('hits', { rate, seconds: WARM_SECONDS })
+    const beside = await load('hits', { rate, seconds: SECONDS })
+    await misses
     return {
       rate,
       'p99 alone': alone.latency.p99,

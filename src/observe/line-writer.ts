@@ -2,7 +2,7 @@
  * Lines on their way to standard output, one writer per thread and file descriptor.
  *
  *   reserve(sizeMax) ─► the caller writes octets into `buffer` ─► commit(end)
- *   line(text)       ─► the same for a whole line, and written at once
+ *   line(text)       ─► the same for a whole line, and written at once unless lines come in crowds
  *
  *   pipe, socket   written on this thread with a descriptor that never blocks; what doesn't fit stays in the buffer and
  *                  is tried again after RETRY_MS. Chunks end at a line's end and are no longer than PIPE_BUF, so that
@@ -69,14 +69,16 @@ export class LineWriter {
     else this.#arm()
   }
 
-  /** Writes one line at once (when the output takes it). The text has no newline. */
+  /** Writes one line: at once, or with others where one was written less than FLUSH_DELAY_MS ago. The text has no newline. */
   line(text: string): void {
     const at = this.reserve(3 * text.length + 1)
     if (at < 0) return
     const size = this.buffer.write(text, at)
     this.buffer[at + size] = NEWLINE
     this.#end = at + size + 1
+    if (this.#armed && this.#end - this.#from < this.#flushSize) return
     this.flush()
+    this.#startTimer()
   }
 
   /** Hands everything to the output that it takes without waiting. */
@@ -111,7 +113,10 @@ export class LineWriter {
   }
 
   #arm(): void {
-    if (this.#end === this.#from) return
+    if (this.#end !== this.#from) this.#startTimer()
+  }
+
+  #startTimer(): void {
     if (this.#timer === undefined) {
       this.#timer = setTimeout(() => this.#onTimer(), this.#blocked ? RETRY_MS : FLUSH_DELAY_MS)
       this.#timer.unref()
@@ -124,7 +129,9 @@ export class LineWriter {
   #onTimer(): void {
     this.#armed = false
     this.#blocked = false
+    if (this.#end === this.#from) return
     this.flush()
+    this.#startTimer()
   }
 
   /** Writes lines until none are left or the output is full. */

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readFileSync } from 'node:fs'
+import fs, { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
+import { LineWriter } from '../../src/observe/line-writer.ts'
 import { oneLine } from '../../src/observe/log.ts'
+import { until } from '../support/until.ts'
 
 const MODULES = new URL('../../src/observe/', import.meta.url).href
 const run = (code: string): string[] => [
@@ -117,4 +120,31 @@ test('lines from several processes on one pipe do not run into each other', asyn
   const lines = stdout.trimEnd().split('\n')
   assert.equal(lines.length, 6000)
   for (const line of lines) assert.match(line, /^(a{100}|b{100})$/)
+})
+
+test('a line is written at once, those that follow it closely together', async (t) => {
+  const real = fs.write
+  let writes = 0
+  fs.write = ((...args: Parameters<typeof real>) => {
+    writes++
+    return real(...args)
+  }) as typeof real
+  syncBuiltinESMExports()
+  t.after(() => {
+    fs.write = real
+    syncBuiltinESMExports()
+  })
+  const file = join(mkdtempSync(join(tmpdir(), 'shoal-lines-')), 'crowd')
+  const fd = openSync(file, 'w')
+  t.after(() => closeSync(fd))
+  const writer = new LineWriter(fd, 'threaded')
+  writer.line('line 0')
+  assert.equal(writes, 1)
+  for (let i = 1; i < 1000; i++) {
+    writer.line(`line ${i}`)
+    if (i % 10 === 0) await new Promise(setImmediate)
+  }
+  await until('all are written', () => readFileSync(file, 'utf8').endsWith('line 999\n'))
+  assert.equal(readFileSync(file, 'utf8'), Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join(''))
+  assert.ok(writes < 100, `${writes} writes`)
 })
