@@ -9,7 +9,7 @@ import { MmsgUnavailable } from '../../mmsg/libc.ts'
 import { type QueryHandler, REPLY_LATER, RETURN_PATH_SIZE, type ReplyPort } from '../query-handler.ts'
 import { type MmsgSocket, openMmsgSocket } from './mmsg-socket.ts'
 
-/** On loopback this takes a few milliseconds; a second means that it doesn't work. */
+/** On loopback this takes a few milliseconds, with a tenth of a processor a second; longer means that it doesn't work. */
 const TIME_LIMIT_MS = 5000
 /** From the first client more than one batch, so that partial batches and full ones occur; from the others a few. */
 const DATAGRAMS_FIRST = 72
