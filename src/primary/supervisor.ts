@@ -161,7 +161,11 @@ export class Supervisor {
   /** The newest figures of all workers, those that are gone included. */
   async scrape(): Promise<readonly Figures[]> {
     const scrape = ++this.#scrapes
-    const asked = this.serving().map(async (worker) => {
+    const answering = this.#slots.flatMap(({ worker }) => {
+      const isAnswering = worker?.phase === 'serving' || (worker?.phase === 'starting' && worker.opensEarly)
+      return isAnswering ? [worker] : []
+    })
+    const asked = answering.map(async (worker) => {
       const answer = worker.expect(`figures ${scrape}`)
       worker.send({ kind: 'scrape', scrape })
       const message = await answer
@@ -246,7 +250,8 @@ export class Supervisor {
 
   #letOpen(worker: WorkerHandle): void {
     // A worker that takes another one's place takes clients only when it can answer them all.
-    worker.send({ kind: 'open', early: this.#onStartFailure !== undefined })
+    worker.opensEarly = this.#onStartFailure !== undefined
+    worker.send({ kind: 'open', early: worker.opensEarly })
   }
 
   #failed(worker: WorkerHandle, text: string): void {

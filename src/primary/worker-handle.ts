@@ -14,6 +14,8 @@ export class WorkerHandle {
   /** Process id; undefined in one-process mode. */
   readonly pid: number | undefined
   phase: Phase = 'booting'
+  /** It answers clients while it is still starting. */
+  opensEarly = false
   readonly startedAtMs = performance.now()
   servingAtMs = Number.POSITIVE_INFINITY
   /** Generation of the configuration it was given last. */

@@ -45,6 +45,8 @@ export class PoolChannel {
 
   /** prom-client figures of all threads, dead ones' counters included. */
   async figures(): Promise<readonly Figures[]> {
+    // Before the threads start there is nobody to ask.
+    if (this.#ports.size === 0) return this.#ledger.all()
     const scrape = ++this.#scrapeCount
     await new Promise<void>((resolve) => {
       let missing = this.#ports.size

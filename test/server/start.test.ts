@@ -10,6 +10,7 @@ import { spawnServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
 const COREFILE = `local.example:PORT {
+  prometheus 127.0.0.1:PORT1
   file db.local.example
 }
 .:PORT {
@@ -45,6 +46,8 @@ for (const processes of [1, 2]) {
         },
         20_000,
       )
+      const metrics = await (await fetch(`http://127.0.0.1:${server.ports[1]}/metrics`)).text()
+      assert.match(metrics, /^coredns_dns_responses_total\{.*zone="local\.example\.".*\} [1-9]/m)
       // Names of their own: none may be joined to another.
       const made = await Promise.all(
         Array.from({ length: 50 }, (_, i) => client.ask(composeTestQuery(`n${i}.made.example`, A), 10_000)),
