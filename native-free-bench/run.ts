@@ -17,7 +17,7 @@ import { compare } from './report/compare.ts'
 import { markdown } from './report/markdown.ts'
 import { type MeasureResult, RESULT_VERSION, type SuiteResult, type WorkloadResult } from './report/result.ts'
 import { measureTable, Progress, table } from './report/terminal.ts'
-import { readServers } from './servers/server.ts'
+import { onCores, readServers, type ServerKind } from './servers/server.ts'
 import { Bench, estimateSeconds, type Pace } from './suite/bench.ts'
 import { readWorkload, workloadNames } from './workloads/workload.ts'
 
@@ -29,7 +29,8 @@ const USAGE = `npm run bench -- [options]
   --rounds N         rounds of each workload (5; quick: 2)
   --seconds S        of a round (3; quick: 0.7)
   --search N         steps of the search for the highest rate at p99 ≤ 5 ms; 0: none (6; quick: 0)
-  --cores N          cores for the server (1)
+  --cores N,M        cores for each server (1); with several counts each joins once with each (shoal, shoal×2)
+  --load-cores N     cores for the load, a process on each (1)
   --dnsperf          dnsperf sends the queries of the rounds; no open loops, no measures
   --out FOLDER       where results.json, summary.md and the charts go (results/ beside the suite)
   --compare FILE     an earlier results.json: prints ratios; exit code 2 when something got worse beyond the noise
@@ -47,6 +48,7 @@ const OPTIONS = {
   seconds: { type: 'string' },
   search: { type: 'string' },
   cores: { type: 'string', default: '1' },
+  'load-cores': { type: 'string', default: '1' },
   dnsperf: { type: 'boolean', default: false },
   out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
   compare: { type: 'string' },
@@ -90,10 +92,12 @@ function isWanted(list: string | undefined, name: string): boolean {
 function readOptions() {
   try {
     const { values } = parseArgs({ options: OPTIONS })
-    for (const name of ['rounds', 'seconds', 'cores'] as const) {
+    for (const name of ['rounds', 'seconds', 'load-cores'] as const) {
       if (values[name] !== undefined && !(Number(values[name]) > 0))
         fail(`--${name} ${values[name]}: a number is needed`)
     }
+    for (const count of values.cores.split(','))
+      if (!/^[1-9]\d{0,2}$/.test(count)) fail(`--cores ${values.cores}: numbers are needed`)
     if (values.search !== undefined && !/^[0-9]{1,2}$/.test(values.search))
       fail(`--search ${values.search}: a number is needed`)
     return values
@@ -130,7 +134,9 @@ async function run(): Promise<number> {
     seconds: Number(options.seconds ?? basic.seconds),
     searchSteps: options.dnsperf ? 0 : Number(options.search ?? basic.searchSteps),
   }
-  const cores = chooseCores(Number(options.cores))
+  const coreCounts = options.cores.split(',').map(Number)
+  const onCoreCounts = (kind: ServerKind) => coreCounts.map((count) => onCores(kind, count))
+  const cores = chooseCores(Math.max(...coreCounts), Number(options['load-cores']))
   const plan = [...workloads].map(([name, workload]) => ({
     name,
     workload,
@@ -141,21 +147,23 @@ async function run(): Promise<number> {
           kind.takes(workload) &&
           !(options.dnsperf && kind.unchecked) &&
           (workload.servers === undefined || workload.servers.includes(kind.name)),
-      ),
+      )
+      .flatMap(onCoreCounts),
   }))
   const measurePlan = [...measures].map(([name, measure]) => ({
     name,
     measure,
     kinds: Object.keys(versions)
       .filter((server) => measure.servers.includes(server))
-      .map((server) => servers.get(server)!),
+      .map((server) => servers.get(server)!)
+      .flatMap(onCoreCounts),
   }))
   const progress = new Progress(
     plan.reduce((sum, { workload, kinds }) => sum + estimateSeconds(workload, kinds, pace), 0) +
       measurePlan.reduce((sum, { measure, kinds }) => sum + measure.seconds * measure.repeats * kinds.length, 0),
   )
   const folder = mkdtempSync(join(tmpdir(), 'shoal-bench-'))
-  const bench = new Bench({ folder, cores, serverCoreCount: Number(options.cores), pace, progress })
+  const bench = new Bench({ folder, cores, pace, progress })
   const interrupted = (): void => {
     bench.close()
     rmSync(folder, { recursive: true, force: true })
@@ -187,8 +195,9 @@ async function run(): Promise<number> {
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.replace(/ -- $/, ''),
     machine: aboutMachine(),
-    ...(cores.server === undefined ? {} : { serverCores: cores.server }),
-    ...(cores.load === undefined ? {} : { loadCore: cores.load }),
+    ...(cores.beside === undefined
+      ? {}
+      : { serverCores: coreCounts.map(cores.server).join(' or '), loadCores: cores.load.join(',') }),
     servers: versions,
     workloads: results,
     measures: measured,

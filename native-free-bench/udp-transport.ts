@@ -100,7 +100,7 @@ report()
 async function measure(prepare: (port: number) => Command): Promise<Round> {
   const port = await freePort(ADDRESS)
   const server = await RunningServer.start(prepare(port), {
-    core: cores.server,
+    core: cores.server(1),
     address: ADDRESS,
     port,
     transport: 'udp',
@@ -140,7 +140,7 @@ function dnsperf(port: number, seconds: number): { qps: number; completed: numbe
     '-q',
     `${OUTSTANDING}`,
   ]
-  const { error, stdout } = spawnSync(...pinned(cores.load, 'dnsperf', args), { encoding: 'utf8' })
+  const { error, stdout } = spawnSync(...pinned(cores.load[0], 'dnsperf', args), { encoding: 'utf8' })
   if (error !== undefined) throw error
   const figure = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? Number.NaN)
   return {

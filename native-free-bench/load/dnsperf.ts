@@ -7,7 +7,7 @@ import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { promisify } from 'node:util'
-import { pinned } from '../machine/pinning.ts'
+import { coreList, pinned } from '../machine/pinning.ts'
 import { readWorkload } from '../workloads/workload.ts'
 import type { Job } from './generator.ts'
 import { QuerySet } from './query-set.ts'
@@ -28,7 +28,7 @@ export interface Counted {
 }
 
 export class Dnsperf {
-  readonly #core: string | undefined
+  readonly #cores: readonly (string | undefined)[]
   readonly #file: string
   /** The workload that the file holds. */
   #written = ''
@@ -37,8 +37,8 @@ export class Dnsperf {
   #rcodes: ReadonlySet<string> = new Set()
   #nextSerial = 0
 
-  constructor(core: string | undefined, folder: string) {
-    this.#core = core
+  constructor(cores: readonly (string | undefined)[], folder: string) {
+    this.#cores = cores
     this.#file = join(folder, 'dnsperf.txt')
   }
 
@@ -63,9 +63,10 @@ export class Dnsperf {
       c: flows,
       q: window,
       t: 1,
+      T: this.#cores.length,
     }
     const list = Object.entries(options).flatMap(([option, value]) => [`-${option}`, `${value}`])
-    const [command, args] = pinned(this.#core, 'dnsperf', list)
+    const [command, args] = pinned(coreList(this.#cores), 'dnsperf', list)
     const { stdout } = await promisify(execFile)(command, args, { maxBuffer: 1 << 24 })
     return readCounts(stdout, this.#rcodes)
   }

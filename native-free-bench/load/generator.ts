@@ -1,7 +1,10 @@
 /**
- * The load generator's process: pinned to its core, told what to do over IPC, one job at a time. It loads the workload by itself, so that
- * nothing large travels.
+ * A process of the load generator: pinned to its core, told what to do over IPC, one job at a time. It loads the workload by itself, so
+ * that nothing large travels.
+ *
+ *   node generator.ts FIRST_SERIAL
  */
+import { encodeIntoCompressedBase64 } from 'hdr-histogram-js'
 import { readWorkload } from '../workloads/workload.ts'
 import { openDgramFlows } from './dgram-flows.ts'
 import type { Flows } from './flows.ts'
@@ -26,11 +29,14 @@ export interface Job {
   readonly unchecked?: boolean
 }
 
-export type JobResult = LoadResult & { readonly generator: string }
+export type JobResult = Omit<LoadResult, 'histogram'> & { readonly generator: string }
+
+/** What the process says: the histogram in hdr-histogram-js's compressed form. */
+export type Told = JobResult & { readonly histogram: string }
 
 const sets = new Map<string, QuerySet>()
-/** Serial numbers used so far: unique queries stay unique for the life of this process. */
-let nextSerial = 0
+/** The next query's: unique queries stay unique for the life of this process, and no other process begins where this one gets. */
+let nextSerial = Number(process.argv[2] ?? 0)
 
 process.on('message', async (job: Job) => {
   try {
@@ -41,7 +47,7 @@ process.on('message', async (job: Job) => {
 })
 process.on('disconnect', () => process.exit(0))
 
-async function run(job: Job): Promise<JobResult> {
+async function run(job: Job): Promise<Told> {
   const queries = await querySet(job.workload)
   const flows = await openFlows(job)
   try {
@@ -52,7 +58,7 @@ async function run(job: Job): Promise<JobResult> {
         ? await closedLoop(flows, queries, { seconds: job.seconds, window: job.window!, firstSerial })
         : await openLoop(flows, queries, { seconds: job.seconds, rate: job.rate, firstSerial })
     nextSerial += result.sent
-    return { ...result, generator: flows.name }
+    return { ...result, histogram: encodeIntoCompressedBase64(result.histogram), generator: flows.name }
   } finally {
     flows.close()
   }

@@ -1,18 +1,18 @@
-/** Starts the load generator on its core and gives it jobs. */
+/** Starts a process of the load generator on its core and gives it jobs. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { pinned } from '../machine/pinning.ts'
-import type { Job, JobResult } from './generator.ts'
+import type { Job, Told } from './generator.ts'
 
 export class LoadProcess {
   readonly #child: ChildProcess
-  #waiting: { resolve(result: JobResult): void; reject(error: Error): void } | undefined
+  #waiting: { resolve(result: Told): void; reject(error: Error): void } | undefined
 
-  constructor(core: string | undefined) {
+  constructor(core: string | undefined, firstSerial: number) {
     const script = fileURLToPath(new URL('generator.ts', import.meta.url))
-    const [command, args] = pinned(core, process.execPath, [...process.execArgv, script])
+    const [command, args] = pinned(core, process.execPath, [...process.execArgv, script, `${firstSerial}`])
     this.#child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    this.#child.on('message', ({ result, error }: { result?: JobResult; error?: string }) => {
+    this.#child.on('message', ({ result, error }: { result?: Told; error?: string }) => {
       const waiting = this.#waiting
       this.#waiting = undefined
       if (result !== undefined) waiting?.resolve(result)
@@ -23,7 +23,7 @@ export class LoadProcess {
     })
   }
 
-  run(job: Job): Promise<JobResult> {
+  run(job: Job): Promise<Told> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }
       this.#child.send(job)

@@ -26,6 +26,8 @@ export interface LoadResult extends Tally {
   /** Right answers per second. */
   readonly qps: number
   readonly latency: Latency
+  /** Of microseconds: what `latency` was read from. */
+  readonly histogram: Histogram
   /** The open loop's greatest lag behind its own schedule: above a few milliseconds the generator is the limit, not the server. */
   readonly lagMs: number
 }
@@ -143,21 +145,19 @@ function newHistogram(): Histogram {
 }
 
 function result({ tally }: InFlight, histogram: Histogram, seconds: number, lagMs: number): LoadResult {
+  return { ...tally, seconds, qps: tally.right / seconds, lagMs, latency: latencyOf(histogram), histogram }
+}
+
+export function latencyOf(histogram: Histogram): Latency {
   const at = (percentile: number) => histogram.getValueAtPercentile(percentile)
   return {
-    ...tally,
-    seconds,
-    qps: tally.right / seconds,
-    lagMs,
-    latency: {
-      mean: histogram.mean,
-      p50: at(50),
-      p90: at(90),
-      p99: at(99),
-      p999: at(99.9),
-      p9999: at(99.99),
-      max: histogram.maxValue,
-      curve: CURVE.map((percentile) => [percentile, at(percentile)] as const),
-    },
+    mean: histogram.mean,
+    p50: at(50),
+    p90: at(90),
+    p99: at(99),
+    p999: at(99.9),
+    p9999: at(99.99),
+    max: histogram.maxValue,
+    curve: CURVE.map((percentile) => [percentile, at(percentile)] as const),
   }
 }

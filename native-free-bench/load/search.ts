@@ -1,7 +1,7 @@
 /** Finds the highest rate that a server holds: loss of at most 0.1 %, no wrong answer in 1,000, p99 of at most 5 ms. By bisection. */
 import { LAG_MS_MAX } from '../report/result.ts'
 import type { Job, JobResult } from './generator.ts'
-import type { LoadProcess } from './load-process.ts'
+import type { Load } from './load.ts'
 
 export const LOSS_MAX = 0.001
 export const P99_US_MAX = 5000
@@ -15,7 +15,7 @@ export interface Highest {
 
 /** `top`: the closed loop's rate, which is near. Undefined when not even a quarter of it is held. */
 export async function searchHighest(
-  load: LoadProcess,
+  load: Load,
   job: Omit<Job, 'rate' | 'window'>,
   top: number,
   steps: number,

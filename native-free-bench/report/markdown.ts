@@ -20,7 +20,7 @@ export function markdown(suite: SuiteResult): string {
   const pinned =
     suite.serverCores === undefined
       ? 'nothing pinned'
-      : `server on core ${suite.serverCores}, load on core ${suite.loadCore}`
+      : `server on core ${suite.serverCores}, load on core ${suite.loadCores}`
   return [
     `Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}, Node ${machine.node}; ${pinned}.`,
     `Date: ${suite.date}. Command: \`${suite.command}\`.`,

@@ -14,7 +14,7 @@ export interface SuiteResult {
   readonly machine: Machine
   /** Cores of server and load generator, as taskset lists; absent when nothing was pinned. */
   readonly serverCores?: string
-  readonly loadCore?: string
+  readonly loadCores?: string
   /** What each server said about itself. */
   readonly servers: Readonly<Record<string, string>>
   readonly workloads: readonly WorkloadResult[]

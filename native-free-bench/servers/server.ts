@@ -30,6 +30,8 @@ export interface Command {
 
 export interface ServerKind {
   readonly name: string
+  /** That it is given; one, if absent. */
+  readonly cores?: number
   /** What it says about itself; undefined when it is not installed. */
   version(): string | undefined
   /** Whether it can take the workload. */
@@ -49,6 +51,11 @@ export async function readServers(): Promise<ServerKind[]> {
     files.sort().map((file) => import(`./${file}`) as Promise<{ default?: ServerKind[] }>),
   )
   return modules.flatMap((module) => module.default ?? [])
+}
+
+/** The same on so many cores. */
+export function onCores(kind: ServerKind, cores: number): ServerKind {
+  return cores === 1 ? kind : { ...kind, name: `${kind.name}×${cores}`, cores }
 }
 
 /** The first line that the command prints; undefined when there is no such command. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { BigCluster } from '../../test/kube/big-cluster-process.ts'
 import { Dnsperf } from '../load/dnsperf.ts'
 import type { Job } from '../load/generator.ts'
-import { LoadProcess } from '../load/load-process.ts'
+import { Load } from '../load/load.ts'
 import { QuerySet } from '../load/query-set.ts'
 import { searchHighest } from '../load/search.ts'
 import type { Cores } from '../machine/pinning.ts'
@@ -86,21 +86,19 @@ export function estimateSeconds(workload: Workload, kinds: readonly ServerKind[]
 export class Bench {
   readonly #folder: string
   readonly #cores: Cores
-  readonly #serverCoreCount: number
   readonly #pace: Pace
   readonly #progress: Progress
-  readonly #load: LoadProcess
+  readonly #load: Load
   readonly #dnsperf: Dnsperf | undefined
   /** Started when a measure wants it. */
-  #loadBeside: LoadProcess | undefined
+  #loadBeside: Load | undefined
 
-  constructor(about: { folder: string; cores: Cores; serverCoreCount: number; pace: Pace; progress: Progress }) {
+  constructor(about: { folder: string; cores: Cores; pace: Pace; progress: Progress }) {
     this.#folder = about.folder
     this.#cores = about.cores
-    this.#serverCoreCount = about.serverCoreCount
     this.#pace = about.pace
     this.#progress = about.progress
-    this.#load = new LoadProcess(about.cores.load)
+    this.#load = new Load(about.cores.load)
     this.#dnsperf = about.pace.dnsperf ? new Dnsperf(about.cores.load, about.folder) : undefined
   }
 
@@ -202,7 +200,7 @@ export class Bench {
       adminPort,
       load: (workload, how) => this.#load.run(job(workload, how)),
       loadBeside: async (workload, how) => {
-        this.#loadBeside ??= new LoadProcess(this.#cores.load)
+        this.#loadBeside ??= new Load(this.#cores.load.slice(0, 1))
         return this.#loadBeside.run(job(workload, how))
       },
     }
@@ -225,7 +223,7 @@ export class Bench {
       address: ADDRESS,
       port,
       adminPort,
-      cores: this.#serverCoreCount,
+      cores: kind.cores ?? 1,
       workload,
       zoneFile,
       upstreamPort: besides.upstream?.port ?? 0,
@@ -240,7 +238,7 @@ export class Bench {
       startSeconds: 0,
       start: () =>
         RunningServer.start(kind.prepare(setup), {
-          core: this.#cores.server,
+          core: this.#cores.server(kind.cores ?? 1),
           address: ADDRESS,
           port,
           transport: workload.transport,
@@ -389,7 +387,7 @@ export class Bench {
       clusterUrl: '',
     }
     const server = await RunningServer.start(nsd.prepare(setup), {
-      core: this.#cores.load,
+      core: this.#cores.beside,
       address: ADDRESS,
       port,
       transport: 'udp',

@@ -33,7 +33,7 @@ test('the queries of a workload, over UDP and TCP', { skip: missingPrograms('dns
   const folder = mkdtempSync(join(tmpdir(), 'shoal-dnsperf-'))
   const server = await startServer('.:PORT {\n  template ANY ANY {\n    rcode NXDOMAIN\n  }\n}\n')
   try {
-    const dnsperf = new Dnsperf(undefined, folder)
+    const dnsperf = new Dnsperf([undefined], folder)
     const job = { address: '127.0.0.1', port: server.port, flows: 4, seconds: 1, window: 20 }
     const flood = await dnsperf.run({ ...job, workload: 'nxdomain', transport: 'udp' })
     assert.ok(flood.right > 100 && flood.wrong === 0 && flood.lost === 0, JSON.stringify(flood))

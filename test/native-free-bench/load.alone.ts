@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:net'
 import { test } from 'node:test'
 import { openDgramFlows } from '../../native-free-bench/load/dgram-flows.ts'
 import type { Flows } from '../../native-free-bench/load/flows.ts'
+import { Load } from '../../native-free-bench/load/load.ts'
 import { closedLoop, openLoop } from '../../native-free-bench/load/loops.ts'
 import { openMmsgFlows } from '../../native-free-bench/load/mmsg-flows.ts'
 import { QuerySet } from '../../native-free-bench/load/query-set.ts'
@@ -169,4 +170,35 @@ test('a rate is held with a loss of 0.1 % and a p99 of 5 ms, and not beyond', ()
   assert(holds({ sent: 10_000, lost: 10, wrong: 0, latency }))
   assert(!holds({ sent: 10_000, lost: 10, wrong: 1, latency }))
   assert(!holds({ sent: 10_000, lost: 0, wrong: 0, latency: { ...latency, p99: 5001 } }))
+})
+
+test('two processes share a job: no name twice, figures and latencies of both', { timeout: 30_000 }, async (t) => {
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  const names = new Set<string>()
+  socket.on('message', (query, { address, port }) => {
+    names.add(query.toString('latin1', 12))
+    query[2]! |= 0x80
+    query[3] = NXDOMAIN
+    socket.send(query, port, address)
+  })
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const load = new Load([undefined, undefined])
+  t.after(() => load.close())
+  const job = {
+    workload: 'nxdomain',
+    address: '127.0.0.1',
+    port: socket.address().port,
+    transport: 'udp',
+    flows: 9,
+  } as const
+  const fixed = await load.run({ ...job, seconds: 1, rate: 401 })
+  assert.equal(fixed.sent, 401)
+  assert.equal(names.size, 401)
+  assert.deepEqual({ right: fixed.right, wrong: fixed.wrong, lost: fixed.lost }, { right: 401, wrong: 0, lost: 0 })
+  assert(fixed.latency.p50 > 0 && fixed.latency.p50 <= fixed.latency.max)
+  const closed = await load.run({ ...job, seconds: 0.3, window: 16 })
+  assert(closed.sent - closed.right <= 16)
+  assert.equal(names.size, 401 + closed.sent)
 })
