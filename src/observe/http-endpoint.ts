@@ -50,12 +50,19 @@ export interface TlsSetup {
   watch?(update: (options: TlsOptions) => void): () => void
 }
 
+/** Who opened a path: plugins of thousands of blocks may open the same. */
+interface Route {
+  /** In the order they came. */
+  readonly handlers: Set<HttpHandler>
+  /** The last of them: it answers. */
+  newest: HttpHandler
+}
+
 interface Listener {
   readonly server: Server
   readonly address: ListenAddress
   readonly tlsId: string
-  /** By path, in the order they came. */
-  readonly routes: Map<string, Set<HttpHandler>>
+  readonly routes: Map<string, Route>
   readonly stopWatch: (() => void) | undefined
 }
 
@@ -83,20 +90,21 @@ export async function openEndpoint(
   if (listener.tlsId !== (tls?.id ?? '')) {
     throw new Error(`listen tcp ${printListenAddress(address)}: the address is in use here with other TLS settings`)
   }
-  const others = listener.routes.get(path)
-  // Plugins of thousands of blocks may open the same path.
-  if (others === undefined) listener.routes.set(path, new Set([handler]))
-  else others.add(handler)
+  const { routes } = listener
+  const route = routes.get(path) ?? { handlers: new Set(), newest: handler }
+  routes.set(path, route)
+  route.handlers.add(handler)
+  route.newest = handler
   let isOpen = true
   return {
     address: listener.address,
     close: async () => {
       if (!isOpen) return
       isOpen = false
-      const handlers = listener.routes.get(path)!
-      handlers.delete(handler)
-      if (handlers.size === 0) listener.routes.delete(path)
-      if (listener.routes.size > 0) return
+      route.handlers.delete(handler)
+      if (route.newest === handler) route.newest = [...route.handlers].at(-1) ?? handler
+      if (route.handlers.size === 0) routes.delete(path)
+      if (routes.size > 0) return
       listeners.delete(key)
       listener.stopWatch?.()
       await closeServer(listener.server)
@@ -105,7 +113,7 @@ export async function openEndpoint(
 }
 
 async function listen(address: ListenAddress, tls: TlsSetup | undefined): Promise<Listener> {
-  const routes = new Map<string, Set<HttpHandler>>()
+  const routes = new Map<string, Route>()
   const options = {
     maxHeaderSize: HEADER_SIZE_MAX,
     headersTimeout: PATIENCE_MS,
@@ -167,7 +175,7 @@ function listenError(address: ListenAddress, error: Error): Error {
 }
 
 async function answer(
-  routes: ReadonlyMap<string, ReadonlySet<HttpHandler>>,
+  routes: ReadonlyMap<string, Route>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -179,7 +187,7 @@ async function answer(
     response.setHeader('Connection', 'close')
   }
   const path = (request.url ?? '').split('?', 1)[0]!
-  const handler = [...(routes.get(path) ?? [])].at(-1)
+  const handler = routes.get(path)?.newest
   let reply: HttpReply
   if (handler === undefined) reply = { status: 404, body: '404 page not found\n' }
   else if (request.method !== 'GET' && request.method !== 'HEAD') {

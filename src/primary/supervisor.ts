@@ -19,10 +19,10 @@ import type { ZoneLine } from './zone-line.ts'
 
 export interface SupervisorLimits {
   readonly heartbeatMs: number
-  /** Heartbeats without an answer after which a worker is killed: its share of the clients is without service. */
+  /** Heartbeats without an answer after which a worker that serves is killed: its share of the clients is without service. */
   readonly silentTicksMax: number
-  /** From the start of a process to its first message. */
-  readonly helloMsMax: number
+  /** From one message of a process that starts to the next: a large configuration on a busy machine takes its time. */
+  readonly startSilenceMsMax: number
   /** A worker that ends sooner than this after it began to serve counts as one that can't live, unless it was killed. */
   readonly quickDeathMs: number
   /** Deaths of that kind in a row that are taken for accidents. */
@@ -36,7 +36,7 @@ export interface SupervisorLimits {
 export const SUPERVISOR_LIMITS: SupervisorLimits = {
   heartbeatMs: 500,
   silentTicksMax: 6,
-  helloMsMax: 30_000,
+  startSilenceMsMax: 30_000,
   quickDeathMs: 1000,
   quickDeathsMax: 2,
   backoffMs: 100,
@@ -300,18 +300,20 @@ export class Supervisor {
 
   #tick(): void {
     const now = performance.now()
-    const { silentTicksMax, helloMsMax, quickDeathMs } = this.#limits
+    const { heartbeatMs, silentTicksMax, startSilenceMsMax, quickDeathMs } = this.#limits
     for (const slot of this.#slots) {
       const { worker } = slot
       if (worker === undefined || worker.pid === undefined) continue
       if (now - worker.servingAtMs > quickDeathMs) slot.quickDeaths = 0
       if (worker.phase === 'booting') {
-        if (now - worker.startedAtMs > helloMsMax) this.#killSilent(worker, `said nothing for ${helloMsMax} ms`)
+        if (now - worker.startedAtMs > startSilenceMsMax)
+          this.#killSilent(worker, `said nothing for ${startSilenceMsMax} ms`)
         continue
       }
       // Ticks are counted, not time: after a pause of the whole machine, or of this process, nobody is late.
-      if (worker.silentTicks >= silentTicksMax) {
-        this.#killSilent(worker, `missed ${silentTicksMax} heartbeats`)
+      const ticksMax = worker.phase === 'serving' ? silentTicksMax : Math.ceil(startSilenceMsMax / heartbeatMs)
+      if (worker.silentTicks >= ticksMax) {
+        this.#killSilent(worker, `missed ${ticksMax} heartbeats`)
         continue
       }
       worker.silentTicks++

@@ -377,6 +377,19 @@ function testSupervision(): void {
     rmSync(dies)
   })
 
+  test('a worker that is busy while it starts has longer than one that serves', async () => {
+    const limits = { heartbeatMs: 50, silentTicksMax: 4 }
+    const server = await start({ env: { SHOAL_TEST_STARTS_MS: '1500' }, limits })
+    await answering(server.port, 2)
+    assert.doesNotMatch(server.lines.join('\n'), /is killed/)
+    const stuck = await spawn({
+      env: { SHOAL_TEST_STARTS_MS: '20000' },
+      limits: { ...limits, startSilenceMsMax: 2000 },
+    })
+    assert.equal(await stuck.ended(), 1)
+    await stuck.line(/\[ERROR\] worker process \d+ missed 40 heartbeats and is killed/)
+  })
+
   test('workers end when the primary is killed, and ignore signals meant for it', async () => {
     const server = await start()
     const workers = await server.workers()
