@@ -17,8 +17,8 @@
  */
 import { assert } from '../assert.ts'
 import type { ParsedQuery } from '../wire/parsed-query.ts'
+import { RCODE_NAMES } from '../wire/rcode-names.ts'
 import type { Metric, Registry } from './prom-client.ts'
-import { rcodeName } from './rcode-names.ts'
 import { uncompressedSize } from './uncompressed-size.ts'
 
 /** Upper bounds in seconds: CoreDNS's TimeBuckets, 0.25 ms doubled up to 8.192 s. */
@@ -233,7 +233,7 @@ export class DnsMetrics {
       const values: Value[] = []
       for (let i = 0; i < 2 * RCODE_COUNT; i++) {
         const code = i % RCODE_COUNT
-        const rcode = rcodeName(code) ?? (code === RCODE_OTHER ? 'other' : `RCODE${code}`)
+        const rcode = RCODE_NAMES.get(code) ?? (code === RCODE_OTHER ? 'other' : `RCODE${code}`)
         const plugin = i < RCODE_COUNT ? '' : group.plugin
         values.push({ labels: { ...zoneLabels(group), rcode, plugin }, value: this.#cells[base + RESPONSES + i]! })
       }

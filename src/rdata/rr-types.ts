@@ -2,6 +2,7 @@
  * Names of RR types, classes, RCODEs and opcodes, and their numbers. RR types come from the descriptor table
  * (`rr-table.ts`); what has no name is written as RFC 3597 section 5 says: TYPE65280, CLASS32.
  */
+import { RCODE_NAMES } from '../wire/rcode-names.ts'
 import { typeNaming } from './fields/bitmaps.ts'
 import { RR_TABLE } from './rr-table.ts'
 
@@ -23,29 +24,8 @@ const CLASSES: readonly (readonly [number, string])[] = [
   [255, 'ANY'],
 ]
 
-/** CoreDNS's spelling; 16 is BADVERS in a reply's OPT and BADSIG in a TSIG. */
-const RCODES: readonly (readonly [number, string])[] = [
-  [0, 'NOERROR'],
-  [1, 'FORMERR'],
-  [2, 'SERVFAIL'],
-  [3, 'NXDOMAIN'],
-  [4, 'NOTIMP'],
-  [5, 'REFUSED'],
-  [6, 'YXDOMAIN'],
-  [7, 'YXRRSET'],
-  [8, 'NXRRSET'],
-  [9, 'NOTAUTH'],
-  [10, 'NOTZONE'],
-  [11, 'DSOTYPENI'],
-  [16, 'BADVERS'],
-  [17, 'BADKEY'],
-  [18, 'BADTIME'],
-  [19, 'BADMODE'],
-  [20, 'BADNAME'],
-  [21, 'BADALG'],
-  [22, 'BADTRUNC'],
-  [23, 'BADCOOKIE'],
-]
+/** 16 is BADVERS in a reply's OPT and BADSIG in a TSIG. */
+const RCODES: ReadonlyMap<number, string> = new Map([...RCODE_NAMES, [16, 'BADVERS']])
 
 /** Other spellings that are read, never written. */
 const RCODE_SYNONYMS: readonly (readonly [string, number])[] = [
@@ -68,8 +48,7 @@ const typeNumbers = new Map<string, number>([['*', 255]])
 for (const [number, name] of typeNames) typeNumbers.set(name, number)
 const classNames = new Map(CLASSES)
 const classNumbers = new Map(CLASSES.map(([number, name]) => [name, number]))
-const rcodeNames = new Map(RCODES)
-const rcodeNumbers = new Map([...RCODES.map(([number, name]) => [name, number] as const), ...RCODE_SYNONYMS])
+const rcodeNumbers = new Map([...[...RCODES].map(([number, name]) => [name, number] as const), ...RCODE_SYNONYMS])
 const opcodeNames = new Map(OPCODES)
 
 /** Mnemonic of an RR type or QTYPE, or TYPEnnn. */
@@ -103,7 +82,7 @@ export function classNumber(text: string): number | undefined {
 
 /** Name of an RCODE, extended ones too, or RCODEnnn. */
 export function rcodeName(rcode: number): string {
-  return rcodeNames.get(rcode) ?? `RCODE${rcode}`
+  return RCODES.get(rcode) ?? `RCODE${rcode}`
 }
 
 /** Number of an RCODE's name or of RCODEnnn (12 bits), in any case; undefined when it is neither. */

@@ -4,9 +4,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Directive } from '../../corefile/directive.ts'
 import { fallthrough, type OptionRow, optionTable } from '../../corefile/option-table.ts'
 import { textToName } from '../../wire/name.ts'
-
-const TTL_SECONDS_DEFAULT = 5
-const TTL_SECONDS_MAX = 3600
+import { clusterTtl } from '../kubernetes/ttl-option.ts'
 
 export interface ExternalOptions {
   readonly zones: readonly string[]
@@ -20,7 +18,7 @@ const ANY_COUNT = Number.POSITIVE_INFINITY
 
 const OPTIONS = optionTable({
   apex: apex(),
-  ttl: ttl(),
+  ttl: clusterTtl(),
   headless: {
     default: false,
     example: 'headless',
@@ -62,25 +60,6 @@ function apex(): OptionRow<string> {
         throw new CorefileError(word!.at, `"${word!.text}" is no name: ${(error as Error).message}`, 'apex dns')
       }
       return text
-    },
-  }
-}
-
-function ttl(): OptionRow<number> {
-  const example = `ttl ${TTL_SECONDS_DEFAULT}`
-  return {
-    default: TTL_SECONDS_DEFAULT,
-    example,
-    argsMin: 1,
-    argsMax: ANY_COUNT,
-    parse: ([word]) => {
-      const { text, at } = word!
-      if (!/^[+-]?[0-9]+$/.test(text)) throw new CorefileError(at, `parsing "${text}": invalid syntax`, example)
-      const seconds = Number(text)
-      if (seconds < 0 || seconds > TTL_SECONDS_MAX) {
-        throw new CorefileError(at, `ttl must be in range [0, ${TTL_SECONDS_MAX}]: ${text}`, example)
-      }
-      return seconds
     },
   }
 }

@@ -10,9 +10,8 @@ import type { RateLimits } from '../../sources/kubernetes/api/rate-limit.ts'
 import { parseLabelSelector } from '../../sources/kubernetes/model/label-selector.ts'
 import { isReverseZone } from '../../sources/kubernetes/publish/reverse-zone.ts'
 import { expectOnce } from '../usage.ts'
+import { clusterTtl } from './ttl-option.ts'
 
-const TTL_SECONDS_DEFAULT = 5
-const TTL_SECONDS_MAX = 3600
 const STARTUP_MS_DEFAULT = 5000
 const AUDIT_MS_DEFAULT = 3_600_000
 /** More often the API server would do little else. */
@@ -61,7 +60,7 @@ const OPTIONS = optionTable({
   pods: podMode(),
   endpoint_pod_names: flag(),
   noendpoints: flag(),
-  ttl: ttl(),
+  ttl: clusterTtl(),
   fallthrough: fallthrough(),
   ignore: ignored(),
   multicluster: multiclusterZones(),
@@ -194,25 +193,6 @@ function podMode(): OptionRow<'disabled' | 'insecure' | 'verified'> {
         const problem = `wrong value for pods: ${args[0]!.text},  must be one of: disabled, verified, insecure`
         throw new CorefileError(args[0]!.at, problem, row.example)
       }
-    },
-  }
-}
-
-function ttl(): OptionRow<number> {
-  const example = `ttl ${TTL_SECONDS_DEFAULT}`
-  return {
-    default: TTL_SECONDS_DEFAULT,
-    example,
-    argsMin: 1,
-    argsMax: ANY_COUNT,
-    parse: ([word]) => {
-      const { text, at } = word!
-      if (!/^[+-]?[0-9]+$/.test(text)) throw new CorefileError(at, `parsing "${text}": invalid syntax`, example)
-      const seconds = Number(text)
-      if (seconds < 0 || seconds > TTL_SECONDS_MAX) {
-        throw new CorefileError(at, `ttl must be in range [0, ${TTL_SECONDS_MAX}]: ${text}`, example)
-      }
-      return seconds
     },
   }
 }

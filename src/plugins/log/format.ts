@@ -5,11 +5,11 @@
  */
 import type { Client, Outcome } from '../../chain/plugin.ts'
 import type { ListenerConfig } from '../../corefile/server-config.ts'
-import { rcodeName } from '../../observe/rcode-names.ts'
 import { uncompressedSize } from '../../observe/uncompressed-size.ts'
 import { className, typeName } from '../../rdata/rr-types.ts'
 import { parseAddress } from '../../wire/address.ts'
 import type { ParsedQuery } from '../../wire/parsed-query.ts'
+import { RCODE_NAMES } from '../../wire/rcode-names.ts'
 import { putAddress, putDecimal, putName, putSeconds } from './put-text.ts'
 
 /** CoreDNS's common log format, the default. */
@@ -95,7 +95,7 @@ for (let qclass = 0; qclass < 256; qclass++) {
   if (!text.startsWith('CLASS')) classTexts.set(qclass, Buffer.from(text))
 }
 for (let rcode = 0; rcode < 32; rcode++) {
-  const text = rcodeName(rcode)
+  const text = RCODE_NAMES.get(rcode)
   if (text !== undefined) rcodeTexts.set(rcode, Buffer.from(text))
 }
 

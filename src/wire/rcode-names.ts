@@ -1,5 +1,5 @@
 /** Names of RCODEs in log lines and metrics, as CoreDNS prints them (16 is BADSIG there too, though EDNS calls it BADVERS). */
-const NAMES = new Map<number, string>([
+export const RCODE_NAMES: ReadonlyMap<number, string> = new Map<number, string>([
   [0, 'NOERROR'],
   [1, 'FORMERR'],
   [2, 'SERVFAIL'],
@@ -21,8 +21,3 @@ const NAMES = new Map<number, string>([
   [22, 'BADTRUNC'],
   [23, 'BADCOOKIE'],
 ])
-
-/** The RCODE's name, or undefined when it has none. */
-export function rcodeName(rcode: number): string | undefined {
-  return NAMES.get(rcode)
-}
