@@ -109,13 +109,9 @@ async function load(): Promise<Libc> {
   if (!ARCHITECTURES.includes(process.arch)) {
     throw new MmsgUnavailable(`it knows ${ARCHITECTURES.join(' and ')}, this is ${process.arch}`)
   }
-  let ffi: Ffi
-  try {
-    // Node before 26.1 has no such module, so this must not be a static import.
-    ffi = (await import('node:ffi')).default as Ffi
-  } catch (error) {
-    throw new MmsgUnavailable(`Node ${process.versions.node} has no node:ffi (${(error as Error).message})`)
-  }
+  // Node before 26.1 has no such module.
+  const ffi: Ffi | undefined = process.getBuiltinModule('node:ffi')
+  if (ffi === undefined) throw new MmsgUnavailable(`Node ${process.versions.node} has no node:ffi`)
   try {
     return bindFunctions(ffi)
   } catch (error) {

@@ -2,7 +2,7 @@
  * IP addresses between text, octets and the kernel's sockaddr. A link-local IPv6 address carries its zone as an interface
  * name or number: `fe80::1%eth0`. RFC 4007 section 11.
  */
-import { isIPv4, isIPv6 } from 'node:net'
+import { parseAddress } from '../wire/address.ts'
 import {
   AF_INET,
   AF_INET6,
@@ -33,15 +33,15 @@ export function parseSocketAddress(
   port: number,
   interfaceIndex: (name: string) => number,
 ): SocketAddress | undefined {
-  if (isIPv4(text)) return { family: 4, octets: parseIPv4(text), port, scope: 0 }
+  const octets = new Uint8Array(16)
+  const family = parseAddress(text, octets)
+  if (family === 0) return undefined
   const percent = text.indexOf('%')
-  const bare = percent < 0 ? text : text.slice(0, percent)
-  if (!isIPv6(bare)) return undefined
-  const octets = parseIPv6(bare)
-  if (percent < 0) return { family: 6, octets, port, scope: 0 }
+  if (percent < 0) return { family, octets: family === 4 ? octets.subarray(0, 4) : octets, port, scope: 0 }
+  if (family === 4) return undefined
   const zone = text.slice(percent + 1)
   const scope = /^[0-9]{1,9}$/.test(zone) ? Number(zone) : zone === '' ? 0 : interfaceIndex(zone)
-  return scope === 0 ? undefined : { family: 6, octets, port, scope }
+  return scope === 0 ? undefined : { family, octets, port, scope }
 }
 
 /** Writes the sockaddr at `view[at]`, 28 octets at most; returns its size. */
@@ -59,29 +59,4 @@ export function writeSocketAddress(view: DataView, at: number, address: SocketAd
 /** All octets zero: the socket takes packets for every address of its family. */
 export function isWildcard(address: SocketAddress): boolean {
   return address.octets.every((octet) => octet === 0)
-}
-
-/** `text` must be an IPv4 address. */
-function parseIPv4(text: string): Uint8Array {
-  return Uint8Array.from(text.split('.'), Number)
-}
-
-/** `text` must be an IPv6 address without a zone; its last 32 bits may be written as IPv4. */
-function parseIPv6(text: string): Uint8Array {
-  const [left = '', right] = text.split('::')
-  const head = groups(left)
-  const tail = right === undefined ? [] : groups(right)
-  const octets = new Uint8Array(16)
-  octets.set(head, 0)
-  octets.set(tail, 16 - tail.length)
-  return octets
-}
-
-function groups(text: string): number[] {
-  if (text === '') return []
-  return text.split(':').flatMap((group) => {
-    if (group.includes('.')) return [...parseIPv4(group)]
-    const value = Number.parseInt(group, 16)
-    return [value >>> 8, value & 0xff]
-  })
 }

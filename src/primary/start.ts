@@ -15,6 +15,7 @@ import { standardOutput } from '../observe/line-writer.ts'
 import { createLogger } from '../observe/log.ts'
 import { loadCorefile } from '../plugins/load-corefile.ts'
 import { loadPlugin } from '../plugins/order.ts'
+import { keepHeapsSmall } from '../small-heap.ts'
 import { versionLines } from '../version-lines.ts'
 import { ZonePublishing } from '../zone/zone-publisher.ts'
 import { ZoneStore } from '../zone/zone-store.ts'
@@ -48,6 +49,7 @@ export async function start(options: ServeOptions, overrides: StartOverrides = {
     exit(EXIT_ERROR)
   }
   surviveFaults(exit)
+  keepHeapsSmall()
   const signals = watchSignals(exit)
   try {
     if (pidfile !== undefined) {

@@ -5,6 +5,7 @@
 import { type IpcEnd, ipcLink } from '../messages/link.ts'
 import type { FromWorker, ToWorker } from '../messages/protocol.ts'
 import { createLogger } from '../observe/log.ts'
+import { keepHeapsSmall } from '../small-heap.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 import type { CreateEngine } from './engine.ts'
 import { startWorker } from './start.ts'
@@ -17,6 +18,7 @@ const END_MS_MAX = 2000
 /** Runs this process as a worker with the given engine and store. */
 export function runWorkerProcess(createEngine: CreateEngine, store: ZoneStore): void {
   for (const signal of SIGNALS_LEFT_TO_THE_PRIMARY) process.on(signal, () => {})
+  keepHeapsSmall()
   const log = createLogger()
   process.on('uncaughtException', (error) => {
     log.error(`worker process ${process.pid} ends: ${error instanceof Error ? (error.stack ?? error.message) : error}`)

@@ -10,6 +10,7 @@
  */
 
 import { flushCompileCache } from 'node:module'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ServerConfig } from '../corefile/server-config.ts'
 import { FigureLedger, type Figures, figuresOf } from '../messages/figures.ts'
 import type { Link } from '../messages/link.ts'
@@ -161,6 +162,8 @@ class Worker {
       if (!early) await engine.open()
       const change = await this.#listeners!.prepare(this.#config!, guard)
       change.commit()
+      // Who has waited for the sockets is answered before threads take the time.
+      await nextTurn()
       await engine.open()
       const { name: transport, reason } = this.#transport!
       this.#link.send({ kind: 'serving', transport, reason })

@@ -48,27 +48,17 @@ export class TcpServer implements ConnectionOwner {
   }
 
   /** Rejects with the system's error when the address can't be bound. */
-  static async open(options: TcpServerOptions): Promise<TcpServer> {
-    if (options.address !== '') return TcpServer.#listen(options, options.address)
-    try {
-      return await TcpServer.#listen(options, '::')
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      // A kernel without IPv6, or with IPv6 turned off.
-      if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL' && code !== 'EINVAL') throw error
-      return TcpServer.#listen(options, '0.0.0.0')
-    }
-  }
-
-  static #listen(options: TcpServerOptions, host: string): Promise<TcpServer> {
+  static open(options: TcpServerOptions): Promise<TcpServer> {
     // Half-open: a client may close its end after its last query and still wants the answers (RFC 7766 section 6.2.4).
     // The high-water mark decides when 'drain' comes, which is when a connection that was blocked by its answers goes on.
     const highWaterMark = options.table.limits.queuedSizeHigh
     const server = net.createServer({ allowHalfOpen: true, noDelay: true, highWaterMark })
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      const { port, reusePort } = options
-      server.listen({ host, port, backlog: BACKLOG, reusePort, exclusive: reusePort }, () => {
+      const { address, port, reusePort } = options
+      // Without a host it is `::`, or 0.0.0.0 where the kernel has no IPv6.
+      const host = address === '' ? {} : { host: address }
+      server.listen({ ...host, port, backlog: BACKLOG, reusePort, exclusive: reusePort }, () => {
         server.removeAllListeners('error')
         resolve(new TcpServer(server, options))
       })

@@ -18,6 +18,13 @@ test('a numeric user that is not root', () => {
   assert.match(dockerfile, /^USER [1-9][0-9]*:[1-9][0-9]*$/m)
 })
 
+test('the compiled code is that of the user who runs it', () => {
+  const [, user] = /^USER ([0-9]+):/m.exec(dockerfile)!
+  const [, cache] = /^ENV NODE_COMPILE_CACHE=(\S+)$/m.exec(dockerfile)!
+  assert.ok(dockerfile.includes(`NODE_COMPILE_CACHE=${cache} /image/usr/local/bin/node /shoal/dist/main.js`))
+  assert.ok(dockerfile.includes(`for folder in ${cache}/*-0; do mv "$folder" "\${folder%-0}-${user}"`))
+})
+
 test('what is copied exists, and is sent to the builder', () => {
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, paths]) => paths!.split(' '))
   const sent = readFileSync(join(DEPLOY, 'Dockerfile.dockerignore'), 'utf8').split('\n')

@@ -1,6 +1,5 @@
 /** One `forward` directive to its stanza. Pure, but for the files it names. Throws CorefileError. */
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import type { ParseContext } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Directive, Property, Token } from '../../corefile/directive.ts'
@@ -8,6 +7,7 @@ import { parseGoDuration, printGoDuration } from '../../corefile/go-duration.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
 import { builtins } from '../../node-builtins.ts'
 import { rcodeNumber } from '../../rdata/rr-types.ts'
+import { addressFamily } from '../../wire/address.ts'
 import { normalizeZone } from '../../wire/name.ts'
 import { onlyArgument } from '../usage.ts'
 import { DEFAULTS, type Policy, type Stanza, type StanzaSettings, TARGETS_MAX, type Target } from './options.ts'
@@ -67,7 +67,8 @@ const OPTIONS: Record<string, OptionParser> = {
   tls_servername: (property) => ({ tlsServerName: onlyArgument(property, 'tls_servername dns.example.org').text }),
   source_address(property) {
     const { text, at } = onlyArgument(property, 'source_address 192.0.2.1')
-    if (isIP(text) === 0) throw new CorefileError(at, `invalid IP address: ${text}`, 'source_address 192.0.2.1')
+    if (addressFamily(text) === 0)
+      throw new CorefileError(at, `invalid IP address: ${text}`, 'source_address 192.0.2.1')
     return { sourceAddress: text.replace(/^::ffff:(?=\d+\.)/i, '') }
   },
   resolver(property) {

@@ -1,8 +1,8 @@
 /** The TO words of a stanza: `192.0.2.53`, `[2001:db8::53]:5353`, `tls://9.9.9.9%dns.quad9.net`, `/etc/resolv.conf`, a host name. */
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Token } from '../../corefile/directive.ts'
+import { addressFamily } from '../../wire/address.ts'
 import { textToName } from '../../wire/name.ts'
 import type { Target } from './options.ts'
 import type { UpstreamAddress } from './upstream/upstream-address.ts'
@@ -34,10 +34,10 @@ export function parseTarget(token: Token): Target[] {
   }
   const { host, serverName, port: portText } = splitHost(rest)
   const port = portText === undefined ? PORTS[scheme] : parsePort(portText)
-  if (port !== undefined && isIP(host) !== 0) {
+  if (port !== undefined && addressFamily(host) !== 0) {
     // A link-local address needs its interface to be reachable; for dns:// the word behind % is one.
     const zoned = `${host}%${serverName ?? ''}`
-    const isZone = scheme === 'dns' && isLinkLocal(host) && isIP(zoned) !== 0
+    const isZone = scheme === 'dns' && isLinkLocal(host) && addressFamily(zoned) !== 0
     const address: UpstreamAddress = {
       protocol: scheme,
       host: isZone ? zoned : host,
@@ -67,7 +67,7 @@ export function parseTarget(token: Token): Target[] {
 export function parseResolver(text: string): UpstreamAddress | undefined {
   const { host, port: portText } = splitHost(text)
   const port = portText === undefined ? PORTS.dns : parsePort(portText)
-  return port === undefined || isIP(host) === 0 ? undefined : { protocol: 'dns', host, port }
+  return port === undefined || addressFamily(host) === 0 ? undefined : { protocol: 'dns', host, port }
 }
 
 function splitScheme(text: string): { scheme: (typeof SCHEMES)[number]; rest: string } {
@@ -139,7 +139,7 @@ function readNameservers(path: string, { at }: Token): Target[] | undefined {
     if (word !== 'nameserver' || server === undefined) continue
     // As in CoreDNS the interface is dropped, except where nothing could be reached without it.
     const host = isLinkLocal(server) ? server : server.replace(/%.*$/, '')
-    if (isIP(host) === 0) continue
+    if (addressFamily(host) === 0) continue
     targets.push({ kind: 'address', at, text: host, address: { protocol: 'dns', host, port: PORTS.dns } })
   }
   return targets
