@@ -59,7 +59,7 @@ const scratch = new Uint8Array(16)
 export function addressFamily(text: string): 0 | 4 | 6 {
   const family = parseAddress(text, scratch)
   const zone = text.indexOf('%')
-  return zone < 0 || (family === 6 && zone < text.length - 1) ? family : 0
+  return zone < 0 || (family === 6 && /^[0-9a-zA-Z.:-]+$/.test(text.slice(zone + 1))) ? family : 0
 }
 
 function parseGroups(text: string, last: boolean): number[] | undefined {

@@ -23,6 +23,7 @@ const OTHERS = [
   '',
   '%',
   '::%',
+  'fe80::1%eth0]:53',
   '192.0.2.1%eth0',
   '192.0.2',
   '192.0.2.01',
@@ -44,7 +45,9 @@ test(`texts that look like addresses, SEED=${SEED}`, () => {
     for (let edits = random.below(4); edits > 0; edits--) {
       const at = random.below(text.length + 1)
       text =
-        text.slice(0, at) + random.of(['', ':', '::', '.', '0', '1', 'f', '25', 'g']) + text.slice(at + random.below(3))
+        text.slice(0, at) +
+        random.of(['', ':', '::', '.', '0', '1', 'f', '25', 'g', '%', '-', '_', '\u00e5']) +
+        text.slice(at + random.below(3))
     }
     assert.equal(addressFamily(text), isIP(text), text)
   }
