@@ -38,6 +38,14 @@ interface Member {
   readonly listeners: readonly ListenerConfig[]
 }
 
+/** A pool thread's blocks may come later; it asks about those that it has. */
+interface CacheConfig extends Omit<ServerConfig, 'blocks'> {
+  readonly blocks: readonly (BlockConfig | undefined)[]
+}
+
+/** No scope was worked out yet. */
+const UNKNOWN = -1
+
 interface CacheSetOptions {
   readonly generations: Generations
   /** 0 is the event loop, pool threads count from 1. */
@@ -46,21 +54,21 @@ interface CacheSetOptions {
 }
 
 export class CacheSet {
-  readonly #config: ServerConfig
+  readonly #config: CacheConfig
   readonly #options: CacheSetOptions
   readonly #local: CachePolicy
   /** By block id. Blocks without a directive have the shared one. */
   readonly #members: (Member | undefined)[]
-  /** By block id. */
+  /** By block id, once asked for. */
   readonly #scopes: Int32Array
   #shared: Member | undefined
 
-  private constructor(config: ServerConfig, options: CacheSetOptions, local: CachePolicy) {
+  private constructor(config: CacheConfig, options: CacheSetOptions, local: CachePolicy) {
     this.#config = config
     this.#options = options
     this.#local = local
     this.#members = new Array<Member | undefined>(config.blocks.length).fill(undefined)
-    this.#scopes = Int32Array.from(config.blocks, (block) => (directiveOf(block) === undefined ? block.id + 1 : 0))
+    this.#scopes = new Int32Array(config.blocks.length).fill(UNKNOWN)
   }
 
   /** For the event loop. `previous`: of the configuration before. `local`: the shared cache's size. */
@@ -79,7 +87,7 @@ export class CacheSet {
   }
 
   /** For pool thread number `thread`, from 1. The event loop's set gives it what it works with: `handleOf`, `attachCache`. */
-  static attach(config: ServerConfig, thread: number, generations: Generations): CacheSet {
+  static attach(config: CacheConfig, thread: number, generations: Generations): CacheSet {
     return new CacheSet(config, { generations, thread, mayRefresh: false }, LOCAL_POLICY)
   }
 
@@ -106,7 +114,14 @@ export class CacheSet {
 
   /** 0 for a block with a cache of its own, else what tells its entries from those of other blocks. */
   scopeOf(blockId: number): number {
-    return this.#scopes[blockId]!
+    const scope = this.#scopes[blockId]!
+    return scope === UNKNOWN ? this.#findScope(blockId) : scope
+  }
+
+  #findScope(blockId: number): number {
+    const scope = directiveOf(this.#config.blocks[blockId]!) === undefined ? blockId + 1 : 0
+    this.#scopes[blockId] = scope
+    return scope
   }
 
   /** The caches that were made, with their labels. */
@@ -151,7 +166,7 @@ export class CacheSet {
     }
     if (known.size === 0) return
     for (const block of this.#config.blocks) {
-      if (directiveOf(block) === undefined) continue
+      if (block === undefined || directiveOf(block) === undefined) continue
       const member = known.get(keyOf(block, listenersOf(this.#config, block)))
       if (member !== undefined) this.#members[block.id] = this.#memberOf(block, member.cache.handle)
     }
@@ -170,7 +185,7 @@ function directiveOf(block: BlockConfig): CacheDirective | undefined {
   return undefined
 }
 
-function listenersOf({ listeners }: ServerConfig, block: BlockConfig): readonly ListenerConfig[] {
+function listenersOf({ listeners }: Pick<ServerConfig, 'listeners'>, block: BlockConfig): readonly ListenerConfig[] {
   return [...new Set(zonesOfBlock(listeners, block.id).map(({ listener }) => listener))]
 }
 

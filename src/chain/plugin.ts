@@ -44,6 +44,12 @@ export interface Plugin<O = unknown> {
   primary?(options: O, context: PrimaryContext): PrimaryPart | undefined | Promise<PrimaryPart | undefined>
   handle?(options: O, context: HandlerContext): Handler | Promise<Handler>
   front?(options: O, context: FrontContext): FrontPart | Promise<FrontPart>
+  /**
+   * Opening `handle` and `front` with these options is nothing that anybody but a query could notice: it starts nothing,
+   * hears of nothing that is told, can't fail, and once it was done for one block it takes no promise for another. For blocks of such plugins
+   * alone it may be put off until a first query comes. Absent: no.
+   */
+  opensLate?(options: O): boolean
 }
 
 export interface PrimaryContext {
@@ -74,6 +80,8 @@ export interface ReloadResult {
 
 /** Acts on the whole server, for plugins like health, ready, prometheus, reload and loop. */
 export interface ServerControl {
+  /** Clients are answered. Until then a part may let the thread wait, for a disk say, a few milliseconds at a time; afterwards queries would wait too. */
+  readonly isServing: boolean
   readonly listeners: readonly ListenerConfig[]
   readonly hash: string
   /**

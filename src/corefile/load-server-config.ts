@@ -3,8 +3,8 @@
  *
  *   text → words → blocks → keys → plugins' options → overlaps → listeners
  *
- * Errors of every step are collected, in the order CoreDNS would meet them: structure, keys, then plugin by plugin in
- * chain order, then overlaps. With an error there is no ServerConfig, but all that could be understood.
+ * Errors of every step are told in the order CoreDNS would meet them: structure, keys, then plugin by plugin in chain
+ * order, then overlaps. With an error there is no ServerConfig, but all that could be understood.
  */
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
@@ -14,7 +14,7 @@ import type { Environment } from './environment.ts'
 import { buildListeners } from './listeners.ts'
 import { closestWord } from './option-table.ts'
 import type { DirectiveParser, ParseContext, PluginSet, SteeringOptions } from './parse-context.ts'
-import { type ParsedBlock, parseCorefile, type Remark } from './parse-corefile.ts'
+import { CorefileParser, type ParsedBlock, type Remark } from './parse-corefile.ts'
 import { parsePlugin } from './parse-plugin.ts'
 import type { CorefileText } from './read-corefile.ts'
 import { defaultCorefile } from './read-corefile.ts'
@@ -51,15 +51,17 @@ export interface LoadedConfig {
   readonly imported: readonly string[]
 }
 
+/** A block while its plugins are parsed, one after the other. */
 interface Draft {
-  readonly parsed: ParsedBlock
   readonly keys: readonly BlockKey[]
   readonly zones: readonly string[]
-  readonly byPlugin: ReadonlyMap<string, readonly Directive[]>
-  /** What the directives say, by plugin. */
-  readonly said: Map<string, string>
-  readonly plugins: PluginConfig[]
   root: string
+}
+
+/** What is to be told about a plugin, of all blocks. */
+interface Remarks {
+  readonly errors: CorefileError[]
+  readonly warnings: Remark[]
 }
 
 export const DEFAULT_PORT = 53
@@ -69,94 +71,208 @@ export async function loadServerConfig(options: LoadOptions): Promise<LoadedConf
   const { plugins, defaultPort = DEFAULT_PORT, workingFolder = process.cwd(), generation = 1 } = options
   const environment = options.environment ?? process.env
   const judge = (name: string, at: Position): CorefileError | undefined => judgeDirective(name, at, plugins)
-  const parse = ({ file, text }: CorefileText) => parseCorefile(text, { file, workingFolder, environment, judge })
+  const parserOf = ({ file, text }: CorefileText) =>
+    new CorefileParser(text, { file, workingFolder, environment, judge })
 
-  let parsed = parse(options.corefile ?? defaultCorefile(defaultPort))
-  const warnings: Remark[] = [...parsed.warnings]
-  const errors: CorefileError[] = [...parsed.errors]
-  if (parsed.blocks.length === 0 && errors.length === 0) {
-    const { file } = options.corefile ?? defaultCorefile(defaultPort)
+  const corefile = options.corefile ?? defaultCorefile(defaultPort)
+  const loader = new BlockLoader(options, workingFolder)
+  const blocks: BlockConfig[] = []
+  const keyErrors: CorefileError[] = []
+  const keyWarnings: Remark[] = []
+  const loadBlocks = async (parser: CorefileParser): Promise<void> => {
+    for (let block = parser.next(); block !== undefined; block = parser.next()) {
+      const resolved = resolveKeys(block.keys, defaultPort)
+      keyErrors.push(...resolved.errors)
+      keyWarnings.push(...resolved.warnings)
+      const loading = loader.load(block, resolved.keys, blocks.length)
+      blocks.push(loading instanceof Promise ? await loading : loading)
+    }
+  }
+  const parser = parserOf(corefile)
+  await loadBlocks(parser)
+  const warnings: Remark[] = [...parser.warnings]
+  if (blocks.length === 0 && parser.errors.length === 0) {
+    const { file } = corefile
     warnings.push({ at: { file, line: 0, column: 0 }, problem: `${file} has no server block: serving whoami and log` })
-    parsed = parse(defaultCorefile(defaultPort))
+    await loadBlocks(parserOf(defaultCorefile(defaultPort)))
   }
-
-  const drafts: Draft[] = []
-  for (const block of parsed.blocks) {
-    const resolved = resolveKeys(block.keys, defaultPort)
-    errors.push(...resolved.errors)
-    warnings.push(...resolved.warnings)
-    drafts.push({
-      parsed: block,
-      keys: resolved.keys,
-      zones: [...new Set(resolved.keys.map((key) => key.zone))],
-      byPlugin: groupByPlugin(block.directives),
-      said: new Map(),
-      plugins: [],
-      root: workingFolder,
-    })
+  const errors: CorefileError[] = [...parser.errors, ...keyErrors]
+  warnings.push(...keyWarnings)
+  for (const { errors: found, warnings: remarks } of loader.remarks()) {
+    errors.push(...found)
+    warnings.push(...remarks)
   }
-
-  const giver = new SourceIdGiver(options.previousSources)
-  const usersOf = new Map<string, Draft[]>()
-  for (const draft of drafts) {
-    for (const name of draft.byPlugin.keys()) {
-      const users = usersOf.get(name)
-      if (users === undefined) usersOf.set(name, [draft])
-      else users.push(draft)
-    }
-  }
-  for (const name of plugins.order) {
-    const users = usersOf.get(name)
-    if (users === undefined || !plugins.isBuilt(name)) continue
-    let parser: DirectiveParser
-    try {
-      parser = await plugins.load(name)
-    } catch (error) {
-      const problem = `the plugin can't be loaded: ${firstLine(error)}`
-      for (const { byPlugin } of users) {
-        errors.push(new CorefileError(byPlugin.get(name)![0]!.at, problem, undefined, name))
-      }
-      continue
-    }
-    // Options by what the directives say, where nothing else of the block counts: thousands of blocks have them in common.
-    const shared = new Map<string, unknown>()
-    for (const draft of users) addPlugin(name, parser, draft, shared)
-  }
-
-  function addPlugin(name: string, parser: DirectiveParser, draft: Draft, shared: Map<string, unknown>): void {
-    const directives = draft.byPlugin.get(name)!
-    const said = saidBy(directives)
-    draft.said.set(name, said)
-    let options = shared.get(said)
-    if (options === undefined) {
-      const context = new BlockContext(draft, (at, problem) => {
-        if (!warnings.some((known) => known.at === at && known.problem === problem)) warnings.push({ at, problem })
-      })
-      const found = parsePlugin(parser, directives, context)
-      errors.push(...found.errors)
-      if (found.errors.length > 0) return
-      options = found.options
-      if (!context.wasAsked) shared.set(said, options)
-    }
-    if (name === 'root') draft.root = resolve(workingFolder, (options as SteeringOptions['root']).path)
-    const module = plugins.module(name)
-    const sourceId = giver.give(name, module, draft.keys, draft.root, options)
-    draft.plugins.push({ name, options, sourceId, ...(module === undefined ? {} : { module }) })
-  }
-
-  const blocks = drafts.map((draft, id) => finishBlock(draft, id))
   const { listeners, warnings: unheard } = buildListeners(blocks)
   warnings.push(...unheard)
   errors.push(...findOverlaps(blocks))
-  const config = { generation, hash: hashOf(drafts, plugins), blocks, listeners }
+  const config = { generation, hash: loader.hash(), blocks, listeners }
   return {
     config: errors.length === 0 ? config : undefined,
     errors,
     warnings,
     blocks,
-    sources: giver.result(),
-    imported: parsed.imported,
+    sources: { blocks, next: loader.nextSource },
+    imported: parser.imported,
   }
+}
+
+/** Makes blocks of what was parsed, one after the other: of thousands only what is served stays in memory. */
+class BlockLoader {
+  readonly #plugins: PluginSet
+  readonly #workingFolder: string
+  readonly #places: ReadonlyMap<string, number>
+  readonly #giver: SourceIdGiver
+  /** Plugins' names in chain order, by their names as written. */
+  readonly #orders = new Map<string, readonly string[]>()
+  readonly #hash = createHash('sha512')
+  /** Undefined for one that can't be loaded, or isn't built. */
+  readonly #parsers = new Map<string, DirectiveParser | undefined>()
+  readonly #loadErrors = new Map<string, string>()
+  readonly #remarks = new Map<string, Remarks>()
+  /** By plugin, the options by what the directives say, where nothing else of the block counts: thousands of blocks have them in common. */
+  readonly #shared = new Map<string, Map<string, unknown>>()
+
+  constructor({ plugins, previousSources }: LoadOptions, workingFolder: string) {
+    this.#plugins = plugins
+    this.#workingFolder = workingFolder
+    this.#places = new Map(plugins.order.map((name, place) => [name, place]))
+    this.#giver = new SourceIdGiver(previousSources)
+  }
+
+  /** A promise only where a plugin is met for the first time. */
+  load(block: ParsedBlock, keys: readonly BlockKey[], id: number): BlockConfig | Promise<BlockConfig> {
+    const byPlugin = groupByPlugin(block.directives)
+    const names = this.#inChainOrder(byPlugin)
+    for (const name of names) {
+      if (!this.#parsers.has(name))
+        return this.#loadParsers(names).then(() => this.#load(block, keys, id, byPlugin, names))
+    }
+    return this.#load(block, keys, id, byPlugin, names)
+  }
+
+  /** What is to be told about the plugins, in chain order. */
+  remarks(): readonly Remarks[] {
+    return [...this.#remarks].sort(([a], [b]) => this.#placeOf(a) - this.#placeOf(b)).map(([, remarks]) => remarks)
+  }
+
+  get nextSource(): number {
+    return this.#giver.next
+  }
+
+  /**
+   * Of what the Corefile says, without how it is written: blanks, comments, quotes, line numbers, imports, and the order
+   * between directives of different plugins don't count. Once.
+   */
+  hash(): string {
+    return this.#hash.digest('hex')
+  }
+
+  /** The plugins' names; blocks that name the same ones in the same order share the list. */
+  #inChainOrder(byPlugin: ReadonlyMap<string, unknown>): readonly string[] {
+    let written = ''
+    for (const name of byPlugin.keys()) written += `${name} `
+    let names = this.#orders.get(written)
+    if (names === undefined) {
+      names = [...byPlugin.keys()].sort((a, b) => this.#placeOf(a) - this.#placeOf(b))
+      this.#orders.set(written, names)
+    }
+    return names
+  }
+
+  #placeOf(name: string): number {
+    return this.#places.get(name) ?? -1
+  }
+
+  async #loadParsers(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      if (this.#parsers.has(name)) continue
+      let parser: DirectiveParser | undefined
+      if (this.#places.has(name) && this.#plugins.isBuilt(name)) {
+        try {
+          parser = await this.#plugins.load(name)
+        } catch (error) {
+          this.#loadErrors.set(name, `the plugin can't be loaded: ${firstLine(error)}`)
+        }
+      }
+      this.#parsers.set(name, parser)
+    }
+  }
+
+  #load(
+    { at, keys: words }: ParsedBlock,
+    keys: readonly BlockKey[],
+    id: number,
+    byPlugin: ReadonlyMap<string, readonly Directive[]>,
+    names: readonly string[],
+  ): BlockConfig {
+    const draft: Draft = { keys, zones: zonesOf(keys), root: this.#workingFolder }
+    const plugins: PluginConfig[] = []
+    let text = JSON.stringify(words.map((key) => key.text))
+    for (const name of names) {
+      const directives = byPlugin.get(name)!
+      const said = saidBy(directives)
+      const module = this.#plugins.module(name)
+      text += `,${said}`
+      if (module !== undefined) text += `,${JSON.stringify([module])}`
+      const plugin = this.#loadPlugin(name, module, directives, said, draft)
+      if (plugin !== undefined) plugins.push(plugin)
+    }
+    this.#hash.update(`${text}\n`)
+    return { id, at, keys, zones: draft.zones, root: draft.root, debug: byPlugin.has('debug'), plugins }
+  }
+
+  /** Undefined where there were errors. */
+  #loadPlugin(
+    name: string,
+    module: string | undefined,
+    directives: readonly Directive[],
+    said: string,
+    draft: Draft,
+  ): PluginConfig | undefined {
+    const parser = this.#parsers.get(name)
+    if (parser === undefined) {
+      const problem = this.#loadErrors.get(name)
+      if (problem !== undefined) {
+        this.#remarksOf(name).errors.push(new CorefileError(directives[0]!.at, problem, undefined, name))
+      }
+      return undefined
+    }
+    let shared = this.#shared.get(name)
+    if (shared === undefined) {
+      shared = new Map()
+      this.#shared.set(name, shared)
+    }
+    let options = shared.get(said)
+    if (options === undefined) {
+      const context = new BlockContext(draft, (at, problem) => {
+        const { warnings } = this.#remarksOf(name)
+        if (!warnings.some((known) => known.at === at && known.problem === problem)) warnings.push({ at, problem })
+      })
+      const found = parsePlugin(parser, directives, context)
+      if (found.errors.length > 0) {
+        this.#remarksOf(name).errors.push(...found.errors)
+        return undefined
+      }
+      options = found.options
+      if (!context.wasAsked) shared.set(said, options)
+    }
+    if (name === 'root') draft.root = resolve(this.#workingFolder, (options as SteeringOptions['root']).path)
+    return this.#giver.give(name, module, draft.keys, draft.root, options)
+  }
+
+  #remarksOf(name: string): Remarks {
+    let remarks = this.#remarks.get(name)
+    if (remarks === undefined) {
+      remarks = { errors: [], warnings: [] }
+      this.#remarks.set(name, remarks)
+    }
+    return remarks
+  }
+}
+
+function zonesOf(keys: readonly BlockKey[]): readonly string[] {
+  if (keys.length === 1) return [keys[0]!.zone]
+  return [...new Set(keys.map((key) => key.zone))]
 }
 
 function judgeDirective(name: string, at: Position, plugins: PluginSet): CorefileError | undefined {
@@ -220,18 +336,6 @@ class BlockContext implements ParseContext {
   }
 }
 
-function finishBlock(draft: Draft, id: number): BlockConfig {
-  return {
-    id,
-    at: draft.parsed.at,
-    keys: draft.keys,
-    zones: draft.zones,
-    root: draft.root,
-    debug: draft.byPlugin.has('debug'),
-    plugins: draft.plugins,
-  }
-}
-
 function findOverlaps(blocks: readonly BlockConfig[]): CorefileError[] {
   const overlaps = new KeyOverlaps()
   const errors: CorefileError[] = []
@@ -253,35 +357,17 @@ function boundAddresses(block: BlockConfig): readonly string[] | undefined {
   return bind === undefined ? undefined : (bind.options as SteeringOptions['bind']).addresses
 }
 
-/**
- * What the Corefile says, without how it is written: blanks, comments, quotes, line numbers, imports, and the order
- * between directives of different plugins don't count.
- */
-function hashOf(drafts: readonly Draft[], plugins: PluginSet): string {
-  const places = new Map(plugins.order.map((name, place) => [name, place]))
-  const placeOf = (name: string) => places.get(name) ?? -1
-  const hash = createHash('sha512')
-  for (const { parsed, byPlugin, said } of drafts) {
-    const parts = [JSON.stringify(parsed.keys.map((key) => key.text))]
-    for (const name of [...byPlugin.keys()].sort((a, b) => placeOf(a) - placeOf(b))) {
-      const module = plugins.module(name)
-      parts.push(said.get(name) ?? saidBy(byPlugin.get(name)!))
-      if (module !== undefined) parts.push(JSON.stringify([module]))
-    }
-    hash.update(`${parts.join()}\n`)
-  }
-  return hash.digest('hex')
-}
-
 /** The directives' words: names, arguments, blocks. */
-function saidBy(directives: readonly Directive[]): string {
-  return JSON.stringify(directives.map(canonicalLine))
-}
-
-function canonicalLine({ name, args, block }: Property): unknown[] {
-  const words: unknown[] = [name, ...args.map((arg) => arg.text)]
-  if (block !== undefined) words.push(block.map(canonicalLine))
-  return words
+function saidBy(directives: readonly Property[]): string {
+  let text = '['
+  for (const { name, args, block } of directives) {
+    text += text === '[' ? '[' : ',['
+    text += JSON.stringify(name)
+    for (const arg of args) text += `,${JSON.stringify(arg.text)}`
+    if (block !== undefined) text += `,${saidBy(block)}`
+    text += ']'
+  }
+  return `${text}]`
 }
 
 function firstLine(error: unknown): string {

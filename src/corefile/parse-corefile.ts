@@ -18,7 +18,7 @@ import type { Directive, Property, Token } from './directive.ts'
 import { type Environment, EnvironmentError, expandEnvironment } from './environment.ts'
 import { findFiles, isGlob } from './glob.ts'
 import { TOKENS_MAX, TokenReader } from './token-reader.ts'
-import { type SourceToken, scanTokens } from './tokens.ts'
+import { type SourceToken, scanTokens, TokenScanner } from './tokens.ts'
 
 /** Times that snippets are put in place in one Corefile. */
 export const SNIPPET_IMPORTS_MAX = 10_000
@@ -65,14 +65,18 @@ export interface ParseOptions {
 
 /** Never throws for what the text says. Reads imported files: blocks. Time is linear in the words after imports. */
 export function parseCorefile(text: string, options: ParseOptions): ParsedCorefile {
-  return new Parser(text, options).parse()
+  const parser = new CorefileParser(text, options)
+  const blocks: ParsedBlock[] = []
+  for (let block = parser.next(); block !== undefined; block = parser.next()) blocks.push(block)
+  const { errors, warnings, imported } = parser
+  return { blocks, errors, warnings, imported }
 }
 
-class Parser {
+/** The same, block by block: of thousands of blocks nobody need hold all words at once. */
+export class CorefileParser {
   readonly #reader: TokenReader
   readonly #options: ParseOptions
   readonly #environment: Environment
-  readonly #blocks: ParsedBlock[] = []
   readonly #errors: CorefileError[] = []
   readonly #warnings: Remark[] = []
   readonly #snippets = new Map<string, readonly SourceToken[]>()
@@ -84,40 +88,54 @@ class Parser {
   #gaveUp = false
 
   constructor(text: string, options: ParseOptions) {
-    this.#reader = new TokenReader(scanTokens(text, options.file))
+    this.#reader = new TokenReader(new TokenScanner(text, options.file))
     this.#options = options
     this.#environment = options.environment ?? {}
   }
 
-  parse(): ParsedCorefile {
-    while (this.#reader.peek() !== undefined) this.#parseBlock()
-    const { workingFolder = '.' } = this.#options
-    return {
-      blocks: this.#blocks,
-      errors: this.#errors,
-      warnings: this.#warnings,
-      imported: [...this.#files.keys()].map((file) => resolve(workingFolder, file)),
+  /** Undefined at the end. */
+  next(): ParsedBlock | undefined {
+    while (this.#reader.peek() !== undefined) {
+      const block = this.#parseBlock()
+      if (block !== undefined) return block
     }
+    return undefined
   }
 
-  #parseBlock(): void {
+  /** So far. */
+  get errors(): readonly CorefileError[] {
+    return this.#errors
+  }
+
+  get warnings(): readonly Remark[] {
+    return this.#warnings
+  }
+
+  get imported(): readonly string[] {
+    const { workingFolder = '.' } = this.#options
+    return [...this.#files.keys()].map((file) => resolve(workingFolder, file))
+  }
+
+  /** Undefined for what is no block to be served. */
+  #parseBlock(): ParsedBlock | undefined {
     const first = this.#reader.peek()!
     if (isClosing(first)) {
       this.#skipSurplusBrace()
-      return
+      return undefined
     }
     const keys = this.#parseKeys()
     const snippet = keys.length === 1 ? snippetName(keys[0]!.text) : undefined
     if (snippet !== undefined) {
       this.#parseSnippet(snippet, keys[0]!.at)
-      return
+      return undefined
     }
     const opening = this.#reader.peek()
     const directives = this.#parseDirectives(keys)
-    if (keys.length > 0) this.#blocks.push({ at: keys[0]!.at, keys, directives })
-    else if (opening !== undefined) {
+    if (keys.length > 0) return { at: keys[0]!.at, keys, directives }
+    if (opening !== undefined) {
       this.#warnings.push({ at: first.at, problem: 'a server block without a key is not served' })
     }
+    return undefined
   }
 
   /** CoreDNS takes the brace for the key of another block; the server starts with it, but only at the end of a file. */

@@ -1,43 +1,58 @@
-import type { SourceToken } from './tokens.ts'
+import type { SourceToken, TokenSource } from './tokens.ts'
 
 /** Words that imports may bring in all; a Corefile that needs more multiplies itself. */
 export const TOKENS_MAX = 1_000_000
 
-interface Frame {
-  readonly tokens: readonly SourceToken[]
-  at: number
+/** Words that an import puts in place. */
+class Frame implements TokenSource {
+  readonly #tokens: readonly SourceToken[]
+  #at = 0
+
+  constructor(tokens: readonly SourceToken[]) {
+    this.#tokens = tokens
+  }
+
+  next(): SourceToken | undefined {
+    return this.#tokens[this.#at++]
+  }
 }
 
 /** Reads words, with imported ones put in between. */
 export class TokenReader {
-  readonly #frames: Frame[] = []
+  /** The innermost import is the last one. */
+  readonly #sources: TokenSource[]
   #read = 0
+  /** The next word, once somebody looked. */
+  #ahead: SourceToken | undefined
   /** The word read last; undefined before the first. */
   last: SourceToken | undefined
 
-  constructor(tokens: readonly SourceToken[]) {
-    this.insert(tokens)
+  constructor(source: TokenSource) {
+    this.#sources = [source]
   }
 
   /** The next words to be read, before those that are left. */
   insert(tokens: readonly SourceToken[]): void {
-    if (tokens.length > 0) this.#frames.push({ tokens, at: 0 })
+    if (this.#ahead !== undefined) this.#sources.push(new Frame([this.#ahead]))
+    this.#ahead = undefined
+    this.#sources.push(new Frame(tokens))
   }
 
   /** The next word without reading it. */
   peek(): SourceToken | undefined {
-    for (;;) {
-      const frame = this.#frames.at(-1)
-      if (frame === undefined) return undefined
-      if (frame.at < frame.tokens.length) return frame.tokens[frame.at]
-      this.#frames.pop()
+    while (this.#ahead === undefined) {
+      const source = this.#sources.at(-1)
+      if (source === undefined) return undefined
+      this.#ahead = source.next()
+      if (this.#ahead === undefined) this.#sources.pop()
     }
+    return this.#ahead
   }
 
   next(): SourceToken | undefined {
     const token = this.peek()
     if (token === undefined) return undefined
-    this.#frames.at(-1)!.at++
+    this.#ahead = undefined
     this.#read++
     this.last = token
     return token
@@ -56,6 +71,7 @@ export class TokenReader {
 
   /** Reads no further. */
   stop(): void {
-    this.#frames.length = 0
+    this.#sources.length = 0
+    this.#ahead = undefined
   }
 }

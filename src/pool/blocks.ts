@@ -1,12 +1,12 @@
-/** The chains of every server block, opened once per pool thread, and the internal look-up that goes through them. */
+/** The chains of the server blocks, each opened once per pool thread, and the internal look-up that goes through them. */
 
 import type { CacheSet } from '../cache/cache-set.ts'
 import { BlockTable, NO_BLOCK } from '../chain/block-table.ts'
-import type { HandlerContext } from '../chain/plugin.ts'
+import type { Handler, HandlerContext } from '../chain/plugin.ts'
 import type { Query } from '../chain/query.ts'
 import { REFUSED, Reply, SERVFAIL } from '../chain/reply.ts'
 import { Chain, type Failure, type Link, OPTION_EDE } from '../chain/run.ts'
-import type { BlockConfig, ListenerConfig } from '../corefile/server-config.ts'
+import type { BlockConfig, ListenerConfig, PluginConfig } from '../corefile/server-config.ts'
 import { createLogger } from '../observe/log.ts'
 import type { Registry } from '../observe/prom-client.ts'
 import { Counter } from '../observe/prom-client.ts'
@@ -19,44 +19,118 @@ import type { ChannelMessage, PoolData } from './pool-data.ts'
 /** Internal look-ups nested in each other: CNAME from zone to zone to upstream. CoreDNS's bound for `file`. */
 export const LOOKUP_DEPTH_MAX = 8
 
+export interface BlocksParts {
+  readonly data: PoolData
+  readonly store: ZoneStore
+  readonly registry: Registry
+  readonly caches: CacheSet
+  readonly post: (message: ChannelMessage) => void
+}
+
 export class Blocks {
-  readonly #chains: readonly Chain[]
+  readonly #data: PoolData
+  /** By block. */
+  readonly #chains: (Chain | undefined)[] = []
+  /** Queries that wait for their block's chain. */
+  readonly #waiting = new Map<number, PromiseWithResolvers<Chain>>()
+  readonly #parts: BlocksParts
   readonly #listeners: readonly ListenerConfig[]
   /** By listener, made for the first internal look-up. */
   readonly #tables: (BlockTable | undefined)[] = []
   readonly cached: CachedLookup
-  readonly #closers: (() => void)[]
-  readonly #listening: Map<number, ((data: unknown) => void)[]>
-  /** Blocks with `errors { stacktrace }`. */
-  readonly #stacktraces: ReadonlySet<number>
+  readonly #closers: (() => void)[] = []
+  readonly #listening = new Map<number, ((data: unknown) => void)[]>()
   readonly #panics: Counter
   readonly #log = createLogger()
 
-  constructor(parts: {
-    chains: (onFailure: (query: Query, failure: Failure) => void) => readonly Chain[]
-    listeners: readonly ListenerConfig[]
-    cached: CachedLookup
-    closers: (() => void)[]
-    listening: Map<number, ((data: unknown) => void)[]>
-    stacktraces: ReadonlySet<number>
-    registry: Registry
-  }) {
-    this.#stacktraces = parts.stacktraces
+  constructor(parts: BlocksParts) {
+    const { data, registry, caches, post } = parts
     this.#panics = new Counter({
       name: 'coredns_panics_total',
       help: 'A metrics that counts the number of panics.',
-      registers: [parts.registry],
+      registers: [registry],
     })
-    this.#chains = parts.chains((query, failure) => this.#report(query, failure))
-    this.#listeners = parts.listeners
-    this.cached = parts.cached
-    this.#closers = parts.closers
-    this.#listening = parts.listening
+    this.#data = data
+    this.#parts = parts
+    this.#listeners = data.config.listeners
+    this.cached = new CachedLookup(caches, (blockId) => post({ kind: 'wantCache', blockId }))
   }
 
-  chain(blockId: number): Chain {
-    return this.#chains[blockId]!
+  /** Opens the blocks that are there. Rejects when a plugin can't be opened: the configuration is then not used. */
+  async open(): Promise<void> {
+    for (const block of this.#data.config.blocks) {
+      if (block !== undefined) this.#chains[block.id] = new Chain(await this.#openLinks(block), this.#onFailure)
+    }
   }
+
+  /** The block's chain: a promise for the first query of one that opens late. */
+  chain(blockId: number): Chain | Promise<Chain> {
+    return this.#chains[blockId] ?? this.#wanted(blockId)
+  }
+
+  /** The event loop has given a block that it was asked for. */
+  async openLate(block: BlockConfig): Promise<void> {
+    const { id } = block
+    this.#data.config.blocks[id] = block
+    let links: readonly Link[]
+    try {
+      links = await this.#openLinks(block)
+    } catch (error) {
+      const fail = (): never => {
+        throw error
+      }
+      links = [{ name: 'a plugin that opens late', handler: fail }]
+    }
+    const chain = new Chain(links, this.#onFailure)
+    this.#chains[id] = chain
+    this.#waiting.get(id)?.resolve(chain)
+    this.#waiting.delete(id)
+  }
+
+  #wanted(blockId: number): Promise<Chain> {
+    let waiting = this.#waiting.get(blockId)
+    if (waiting === undefined) {
+      waiting = Promise.withResolvers<Chain>()
+      this.#waiting.set(blockId, waiting)
+      this.#parts.post({ kind: 'wantBlock', blockId })
+    }
+    return waiting.promise
+  }
+
+  async #openLinks(block: BlockConfig): Promise<readonly Link[]> {
+    const links: Link[] = []
+    for (const plugin of block.plugins) {
+      const { name, module } = plugin
+      if (!loadedPlugin(name, module)) await loadPlugin(name, module)
+      const handler = this.#openLink(block, plugin)
+      if (handler !== undefined) links.push({ name, handler: await handler })
+    }
+    return links
+  }
+
+  /** Undefined for a plugin without a handler. The plugin is loaded. */
+  #openLink(
+    block: BlockConfig,
+    { name, module, options, sourceId }: PluginConfig,
+  ): Handler | Promise<Handler> | undefined {
+    const { data, registry, store, post } = this.#parts
+    return loadedPlugin(name, module)!.handle?.(options, {
+      sourceId,
+      block,
+      log: createLogger(name),
+      registry,
+      store,
+      listeners: data.config.listeners,
+      ffi: data.ffi,
+      report: (report) => post({ kind: 'report', sourceId, data: report }),
+      onTold: (listener) => this.#listening.set(sourceId, [...(this.#listening.get(sourceId) ?? []), listener]),
+      lookup: this.#lookup,
+      onClose: (close) => this.#closers.push(close),
+    })
+  }
+
+  readonly #onFailure = (query: Query, failure: Failure): void => this.#report(query, failure)
+  readonly #lookup: HandlerContext['lookup'] = (query, qname, qtype) => this.lookup(query, qname, qtype)
 
   /** Chooses the block as the server does for a client's query and runs its chain, through that block's cache. */
   async lookup(query: Query, qname: string, qtype: number): Promise<Reply> {
@@ -68,7 +142,7 @@ export class Blocks {
     const blockId = this.#table(query.listenerId).find(probe.parsed)
     if (blockId === NO_BLOCK) return Reply.unwritten(REFUSED)
     const inner = blockId === query.blockId ? probe : query.internal({ qname, qtype, qclass: 1 }, blockId)
-    const reply = await this.cached.run(inner, this.#chains[blockId]!)
+    const reply = await this.cached.run(inner, await this.chain(blockId))
     query.marks.merge(inner.marks)
     return reply
   }
@@ -106,60 +180,12 @@ export class Blocks {
       `Recovered from panic in server: "${this.#listeners[query.listenerId]?.server}": plugin/${plugin}: ${query.qnameLower} ${typeName(query.qtype)}: ${what}`,
     )
     if (!(error instanceof Error) || error.stack === undefined) return
-    if (this.#stacktraces.has(query.blockId)) this.#log.error(error.stack)
+    if (wantsStacktrace(this.#data.config.blocks[query.blockId]!)) this.#log.error(error.stack)
     else this.#log.debug(error.stack)
   }
 }
 
-/** Builds every block's chain. Rejects when a plugin can't be opened: the configuration is then not used. */
-export async function openBlocks(
-  data: PoolData,
-  store: ZoneStore,
-  registry: Registry,
-  caches: CacheSet,
-  post: (message: ChannelMessage) => void,
-): Promise<Blocks> {
-  const { config } = data
-  const closers: (() => void)[] = []
-  const listening = new Map<number, ((data: unknown) => void)[]>()
-  const linksOf: Link[][] = []
-  let blocks: Blocks | undefined
-  const lookup: HandlerContext['lookup'] = (query, qname, qtype) => blocks!.lookup(query, qname, qtype)
-  const onClose = (close: () => void): unknown => closers.push(close)
-  for (const block of config.blocks) {
-    const links: Link[] = []
-    for (const { name, options, sourceId, module } of block.plugins) {
-      const plugin = loadedPlugin(name, module) ?? (await loadPlugin(name, module))
-      if (plugin.handle === undefined) continue
-      const handler = plugin.handle(options, {
-        sourceId,
-        block,
-        log: createLogger(name),
-        registry,
-        store,
-        listeners: config.listeners,
-        ffi: data.ffi,
-        report: (report) => post({ kind: 'report', sourceId, data: report }),
-        onTold: (listener) => listening.set(sourceId, [...(listening.get(sourceId) ?? []), listener]),
-        lookup,
-        onClose,
-      })
-      links.push({ name, handler: handler instanceof Promise ? await handler : handler })
-    }
-    linksOf.push(links)
-  }
-  blocks = new Blocks({
-    chains: (onFailure) => linksOf.map((links) => new Chain(links, onFailure)),
-    listeners: config.listeners,
-    cached: new CachedLookup(caches, (blockId) => post({ kind: 'wantCache', blockId })),
-    closers,
-    listening,
-    stacktraces: new Set(config.blocks.filter(wantsStacktrace).map(({ id }) => id)),
-    registry,
-  })
-  return blocks
-}
-
+/** Whether the block has `errors { stacktrace }`. */
 function wantsStacktrace({ plugins }: BlockConfig): boolean {
   const errors = plugins.find(({ name }) => name === 'errors')?.options as { readonly stacktrace: boolean } | undefined
   return errors?.stacktrace === true

@@ -1,11 +1,17 @@
 /** What a pool thread works with. Plain data and shared memory; survives a structured clone. */
 import type { MessagePort } from 'node:worker_threads'
 import type { AnswerCacheHandle } from '../cache/answer-cache.ts'
-import type { ServerConfig } from '../corefile/server-config.ts'
+import type { BlockConfig, ServerConfig } from '../corefile/server-config.ts'
 import type { Figures } from '../messages/figures.ts'
 
+/** The configuration as a thread has it. */
+export interface PoolConfig extends Omit<ServerConfig, 'blocks'> {
+  /** By ID. Blocks that open late (`plugins/late-blocks.ts`) come when their first query does: `wantBlock`. */
+  readonly blocks: (BlockConfig | undefined)[]
+}
+
 export interface PoolData {
-  readonly config: ServerConfig
+  readonly config: PoolConfig
   /** `messages/slots.ts` */
   readonly slots: SharedArrayBuffer
   /** `zone/zone-store.ts` */
@@ -35,6 +41,9 @@ export type ChannelMessage =
   | { readonly kind: 'metrics'; readonly scrape: number; readonly figures: Figures }
   /** Event loop: a primary part told its handlers something (`PrimaryContext.tell`). */
   | { readonly kind: 'told'; readonly sourceId: number; readonly data: unknown }
+  /** Thread: a query is for a block that it hasn't got. */
+  | { readonly kind: 'wantBlock'; readonly blockId: number }
+  | { readonly kind: 'block'; readonly block: BlockConfig }
   /** Thread: an internal look-up needs the block's cache, which the event loop makes. */
   | { readonly kind: 'wantCache'; readonly blockId: number }
   | { readonly kind: 'cache'; readonly blockId: number; readonly handle: AnswerCacheHandle }

@@ -27,7 +27,7 @@ import { Registry } from '../observe/prom-client.ts'
 import { addressText } from '../wire/address.ts'
 import { ACCEPT, ParsedQuery } from '../wire/parsed-query.ts'
 import { ZoneStore } from '../zone/zone-store.ts'
-import { type Blocks, openBlocks } from './blocks.ts'
+import { Blocks } from './blocks.ts'
 import type { ChannelMessage, PoolData, ServeTask } from './pool-data.ts'
 import { writeReply } from './write-reply.ts'
 
@@ -57,10 +57,12 @@ export default async function serve(task: ServeTask): Promise<void> {
   const registry = new Registry()
   const post = (message: ChannelMessage): void => channel.postMessage(message)
   const caches = CacheSet.attach(data.config, data.cacheThreadBase + thread, store)
-  blocks = await openBlocks(data, store, registry, caches, post)
+  blocks = new Blocks({ data, store, registry, caches, post })
+  await blocks.open()
   channel.on('message', async (message: ChannelMessage) => {
     if (message.kind === 'told') blocks.told(message.sourceId, message.data)
     else if (message.kind === 'cache') blocks.cached.attach(message.blockId, message.handle)
+    else if (message.kind === 'block') void blocks.openLate(message.block)
     else if (message.kind === 'scrape') {
       post({ kind: 'metrics', scrape: message.scrape, figures: await figuresOf(registry) })
     }
@@ -117,7 +119,8 @@ function start(thread: number, slot: number): void {
     blockId: words[header + SLOT_BLOCK]!,
     listenerId: words[header + SLOT_LISTENER]!,
   })
-  const reply = blocks.chain(query.blockId).run(query)
+  const chain = blocks.chain(query.blockId)
+  const reply = chain instanceof Promise ? chain.then((opened) => opened.run(query)) : chain.run(query)
   if (reply instanceof Promise) {
     reply.then((late) => {
       finish(thread, slot, query, late)

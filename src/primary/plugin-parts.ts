@@ -3,17 +3,21 @@
  * those whose options and block are unchanged (the same source id) go on as they are.
  */
 
-import type { Plugin, PrimaryPart, ServerControl } from '../chain/plugin.ts'
+import type { Plugin, PrimaryContext, PrimaryPart, ServerControl } from '../chain/plugin.ts'
 import { CorefileError } from '../corefile/corefile-error.ts'
 import type { BlockConfig, PluginConfig, ServerConfig } from '../corefile/server-config.ts'
 import type { Told } from '../messages/protocol.ts'
 import { createLogger } from '../observe/log.ts'
+import type { Logger } from '../observe/logger.ts'
 import type { Registry } from '../observe/prom-client.ts'
+import type { ZonePublisher } from '../zone/zone-change.ts'
 import type { ZonePublishing } from '../zone/zone-publisher.ts'
 import { within } from './within.ts'
 
 /** A part that takes longer to stop is left behind. */
 const STOP_MS_MAX = 5000
+/** Parts that start at once: of thousands each holds what it starts with only as long as it takes. */
+const STARTING_MAX = 128
 
 export interface PartsContext {
   readonly loadPlugin: (name: string, module?: string) => Promise<Plugin>
@@ -28,6 +32,7 @@ interface RunningPart {
   readonly name: string
   readonly sourceId: number
   readonly part: PrimaryPart
+  readonly context: PartContext
 }
 
 /** New parts that run beside the old ones. */
@@ -66,7 +71,8 @@ export class PluginParts {
   async change(config: ServerConfig): Promise<PartsChange> {
     const next = new Map<number, RunningPart>()
     const added = new Map<number, RunningPart>()
-    const modules = new Map<string, Plugin>()
+    /** The blocks of the parts that go on: their place in the configuration may be another. */
+    const blocks = new Map<number, BlockConfig>()
     this.#starting = added
     const abandon = async (): Promise<void> => {
       this.#starting = new Map()
@@ -75,30 +81,33 @@ export class PluginParts {
       await this.#removeRecords(parts)
     }
     try {
+      const plugins = await loadPlugins(config, this.#context.loadPlugin)
       for (const block of config.blocks) {
         for (const plugin of block.plugins) {
-          const { name, sourceId, module } = plugin
-          const running = this.#running.get(sourceId)
-          const key = module ?? name
-          let loaded = modules.get(key)
-          if (loaded === undefined) {
-            loaded = await this.#context.loadPlugin(name, module)
-            modules.set(key, loaded)
-          }
+          const { name, sourceId } = plugin
+          const loaded = plugins.get(keyOf(plugin))!
           if (loaded.primary === undefined) continue
-          const part = running?.part ?? (await this.#create(loaded, block, plugin))
+          const running = this.#running.get(sourceId)
+          if (running !== undefined) {
+            next.set(sourceId, running)
+            if (running.context.block !== block) blocks.set(sourceId, block)
+            continue
+          }
+          const context = new PartContext(this.#context, this.#told, name, block, sourceId)
+          const created = naming(name, () => loaded.primary!(plugin.options, context))
+          const part = created instanceof Promise ? await created : created
           if (part === undefined) continue
-          const entry = { name, sourceId, part }
+          const entry = { name, sourceId, part, context }
           next.set(sourceId, entry)
-          if (running === undefined) added.set(sourceId, entry)
+          added.set(sourceId, entry)
         }
       }
-      await Promise.all([...added.values()].map(({ name, part }) => naming(name, () => part.start())))
+      await startAll(added)
     } catch (error) {
       await abandon()
       throw error
     }
-    return { commit: (isReload) => this.#commit(next, isReload), abandon }
+    return { commit: (isReload) => this.#commit(next, blocks, isReload), abandon }
   }
 
   report(sourceId: number, data: unknown): void {
@@ -119,7 +128,9 @@ export class PluginParts {
   /** All parts' drains, side by side. False when one failed. */
   async drain(): Promise<boolean> {
     const results = await Promise.all(
-      [...this.#running.values()].map((each) => this.#tried(each, () => each.part.drain?.())),
+      [...this.#running.values()]
+        .filter(({ part }) => part.drain !== undefined)
+        .map((each) => this.#tried(each, () => each.part.drain?.())),
     )
     return results.every(Boolean)
   }
@@ -129,36 +140,16 @@ export class PluginParts {
     return this.#stop([...this.#running.values(), ...this.#starting.values()])
   }
 
-  #commit(next: Map<number, RunningPart>, isReload: boolean): StoppingParts {
+  #commit(next: Map<number, RunningPart>, blocks: ReadonlyMap<number, BlockConfig>, isReload: boolean): StoppingParts {
+    for (const [sourceId, block] of blocks) this.#running.get(sourceId)!.context.block = block
     const leaving = [...this.#running.values()].filter(({ sourceId }) => !next.has(sourceId))
     this.#running = next
     this.#starting = new Map()
     for (const { sourceId } of leaving) this.#told.delete(sourceId)
-    if (isReload) for (const each of next.values()) void this.#tried(each, () => each.part.reloaded?.())
+    if (isReload) {
+      for (const each of next.values()) if (each.part.reloaded) void this.#tried(each, () => each.part.reloaded?.())
+    }
     return { stop: () => this.#stop(leaving), removeRecords: () => this.#removeRecords(leaving) }
-  }
-
-  /** Undefined where the plugin has nothing to do in the primary. */
-  #create(
-    plugin: Plugin,
-    block: BlockConfig,
-    { name, options, sourceId }: PluginConfig,
-  ): PrimaryPart | undefined | Promise<PrimaryPart | undefined> {
-    const { publishing, registry, server, tell } = this.#context
-    return naming(name, () =>
-      plugin.primary?.(options, {
-        sourceId,
-        block,
-        log: createLogger(name),
-        registry,
-        publisher: publishing.forSource(sourceId),
-        server,
-        tell: (data) => {
-          this.#told.set(sourceId, data)
-          tell(sourceId, data)
-        },
-      }),
-    )
   }
 
   async #stop(parts: readonly RunningPart[]): Promise<boolean> {
@@ -187,27 +178,97 @@ export class PluginParts {
   }
 }
 
+/** What a part works with: as little as can be, for thousands of them. */
+class PartContext implements PrimaryContext {
+  block: BlockConfig
+  readonly sourceId: number
+  readonly log: Logger
+  readonly #parts: PartsContext
+  readonly #told: Map<number, unknown>
+
+  constructor(parts: PartsContext, told: Map<number, unknown>, name: string, block: BlockConfig, sourceId: number) {
+    this.block = block
+    this.sourceId = sourceId
+    this.log = createLogger(name)
+    this.#parts = parts
+    this.#told = told
+  }
+
+  get registry(): Registry {
+    return this.#parts.registry
+  }
+
+  get server(): ServerControl {
+    return this.#parts.server
+  }
+
+  get publisher(): ZonePublisher {
+    return this.#parts.publishing.forSource(this.sourceId)
+  }
+
+  // A function of its own: a part may take it out of the context.
+  get tell(): PrimaryContext['tell'] {
+    return (data) => {
+      this.#told.set(this.sourceId, data)
+      this.#parts.tell(this.sourceId, data)
+    }
+  }
+}
+
+/** Starts the parts side by side. Rejects with the first failure; then no further ones are started. */
+async function startAll(parts: ReadonlyMap<number, RunningPart>): Promise<void> {
+  const waiting = parts.values()
+  let hasFailed = false
+  const startSome = async (): Promise<void> => {
+    for (const { name, part } of waiting) {
+      if (hasFailed) return
+      try {
+        await naming(name, () => part.start())
+      } catch (error) {
+        hasFailed = true
+        throw error
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(STARTING_MAX, parts.size) }, startSome))
+}
+
+/** The plugins that the configuration names, by `keyOf`. */
+async function loadPlugins(
+  { blocks }: ServerConfig,
+  loadPlugin: PartsContext['loadPlugin'],
+): Promise<ReadonlyMap<string, Plugin>> {
+  const plugins = new Map<string, Plugin>()
+  for (const block of blocks) {
+    for (const plugin of block.plugins) {
+      const key = keyOf(plugin)
+      if (!plugins.has(key)) plugins.set(key, await loadPlugin(plugin.name, plugin.module))
+    }
+  }
+  return plugins
+}
+
+function keyOf({ name, module }: PluginConfig): string {
+  return module ?? name
+}
+
 /** Completes the options of plugins that have something to ask for. Rejects with what the first of them says. */
 export async function prepareOptions(
   config: ServerConfig,
   loadPlugin: PartsContext['loadPlugin'],
 ): Promise<ServerConfig> {
-  const prepares = new Map<string, Plugin['prepare']>()
-  const keyOf = ({ name, module }: PluginConfig) => module ?? name
-  for (const { plugins } of config.blocks) {
-    for (const plugin of plugins) {
-      const key = keyOf(plugin)
-      if (!prepares.has(key)) prepares.set(key, (await loadPlugin(plugin.name, plugin.module)).prepare)
-    }
-  }
+  const loaded = await loadPlugins(config, loadPlugin)
+  const preparing = new Set<string>()
+  for (const [key, { prepare }] of loaded) if (prepare !== undefined) preparing.add(key)
+  if (preparing.size === 0) return config
   const prepared = async (plugin: PluginConfig): Promise<PluginConfig> => {
-    const prepare = prepares.get(keyOf(plugin))
+    const prepare = loaded.get(keyOf(plugin))!.prepare
     if (prepare === undefined) return plugin
     return { ...plugin, options: await naming(plugin.name, () => prepare(plugin.options)) }
   }
   const blocks = await Promise.all(
     config.blocks.map(async (block) => {
-      if (block.plugins.every((plugin) => prepares.get(keyOf(plugin)) === undefined)) return block
+      if (!block.plugins.some((plugin) => preparing.has(keyOf(plugin)))) return block
       return { ...block, plugins: await Promise.all(block.plugins.map(prepared)) }
     }),
   )

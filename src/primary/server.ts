@@ -170,6 +170,10 @@ export class Server implements ServerControl {
     this.#options.exit(drained && stopped ? EXIT_OK : EXIT_CALLBACK_FAILED)
   }
 
+  get isServing(): boolean {
+    return this.#isServing
+  }
+
   get isStopping(): boolean {
     return this.#isStopping
   }

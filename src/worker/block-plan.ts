@@ -7,10 +7,12 @@
  *   no handle           nothing to do
  */
 
-import type { FrontPart } from '../chain/plugin.ts'
-import type { BlockConfig, ListenerConfig } from '../corefile/server-config.ts'
+import { assert } from '../assert.ts'
+import type { FrontPart, Plugin } from '../chain/plugin.ts'
+import type { BlockConfig, ListenerConfig, PluginConfig } from '../corefile/server-config.ts'
 import { createLogger } from '../observe/log.ts'
 import type { Registry } from '../observe/prom-client.ts'
+import { LateBlocks } from '../plugins/late-blocks.ts'
 import { loadedPlugin, loadPlugin } from '../plugins/order.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 
@@ -46,28 +48,92 @@ export interface BlockPlan {
 
 const NOTHING: FrontPart = {}
 
-export async function planBlock(
-  block: BlockConfig,
-  about: {
-    readonly listeners: readonly ListenerConfig[]
-    readonly store: ZoneStore
-    readonly registry: Registry
-    readonly onClose: (close: () => void) => void
-  },
-): Promise<BlockPlan> {
+/** What all plans of an engine are made with. */
+export interface AboutPlans {
+  readonly listeners: readonly ListenerConfig[]
+  readonly store: ZoneStore
+  readonly registry: Registry
+  readonly onClose: (close: () => void) => void
+}
+
+/** The plans of all blocks, by block ID. Some are made for their first query (`late-blocks.ts`). */
+export class BlockPlans {
+  readonly #blocks: readonly BlockConfig[]
+  readonly #about: AboutPlans
+  readonly #plans: (BlockPlan | undefined)[]
+  readonly #late: Uint8Array
+
+  constructor(blocks: readonly BlockConfig[], about: AboutPlans) {
+    this.#blocks = blocks
+    this.#about = about
+    this.#plans = new Array<BlockPlan | undefined>(blocks.length).fill(undefined)
+    this.#late = new Uint8Array(blocks.length)
+  }
+
+  /** Rejects when a plugin can't be opened. */
+  async open(): Promise<void> {
+    const late = new LateBlocks()
+    for (const block of this.#blocks) {
+      if (late.isLate(block)) this.#late[block.id] = 1
+      else this.#plans[block.id] = await planBlock(block, this.#about)
+    }
+  }
+
+  /** The block's plan was put off when the others were made. */
+  isLate(blockId: number): boolean {
+    return this.#late[blockId] === 1
+  }
+
+  of(blockId: number): BlockPlan {
+    return this.#plans[blockId] ?? this.#planLate(blockId)
+  }
+
+  /** Those that were made. */
+  get made(): readonly BlockPlan[] {
+    return this.#plans.filter((plan) => plan !== undefined)
+  }
+
+  #planLate(blockId: number): BlockPlan {
+    const block = this.#blocks[blockId]!
+    const parts = block.plugins.map((plugin) => {
+      const part = openPart(plugin, loadedPlugin(plugin.name, plugin.module)!, block, this.#about)
+      assert(!(part instanceof Promise), `plugin/${plugin.name} opens late and takes a promise`)
+      return part
+    })
+    const plan = composePlan(block, parts)
+    this.#plans[blockId] = plan
+    return plan
+  }
+}
+
+export async function planBlock(block: BlockConfig, about: AboutPlans): Promise<BlockPlan> {
   const parts: FrontPart[] = []
+  for (const plugin of block.plugins) {
+    parts.push(await openPart(plugin, await loadPlugin(plugin.name, plugin.module), block, about))
+  }
+  return composePlan(block, parts)
+}
+
+function openPart(
+  { name, options, sourceId }: PluginConfig,
+  plugin: Plugin,
+  block: BlockConfig,
+  about: AboutPlans,
+): FrontPart | Promise<FrontPart> {
+  return plugin.front?.(options, { sourceId, block, log: createLogger(name), ...about }) ?? NOTHING
+}
+
+/** `parts`: of the block's plugins, which are loaded. */
+function composePlan(block: BlockConfig, parts: readonly FrontPart[]): BlockPlan {
   const steps: Step[] = []
   const roles: Role[] = []
   const blockedBy: string[] = []
   let walkEnds = false
   let hasData = false
-  for (const { name, options, sourceId, module } of block.plugins) {
-    const plugin = loadedPlugin(name, module) ?? (await loadPlugin(name, module))
-    const opened = plugin.front?.(options, { sourceId, block, log: createLogger(name), ...about }) ?? NOTHING
-    const part = opened instanceof Promise ? await opened : opened
-    parts.push(part)
+  for (const [i, { name, sourceId, module }] of block.plugins.entries()) {
+    const part = parts[i]!
     if (part.data !== undefined) hasData = true
-    const role = roleOf(part, plugin.handle !== undefined, walkEnds)
+    const role = roleOf(part, loadedPlugin(name, module)!.handle !== undefined, walkEnds)
     roles.push(role)
     if (walkEnds) continue
     if (role === 'setUp' || role === 'front') continue

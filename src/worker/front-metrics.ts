@@ -7,7 +7,7 @@ import type { CacheFigures } from '../cache/answer-cache.ts'
 import type { CacheSet, LabelledCache } from '../cache/cache-set.ts'
 import { Counter, Gauge, type Registry } from '../observe/prom-client.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
-import type { BlockPlan } from './block-plan.ts'
+import type { BlockPlans } from './block-plan.ts'
 import type { PoolCounts } from './hand-off.ts'
 
 /** Ways a query can take through the front: indexes of `FrontMetrics.ways`. */
@@ -26,7 +26,8 @@ const CACHE_TYPE_LABELS = ['server', 'type', 'zones', 'view'] as const
 /** What one engine shows while it lives. */
 export interface EngineView {
   readonly caches: CacheSet
-  readonly plans: readonly BlockPlan[]
+  /** Blocks that open late keep nothing from the record store. */
+  readonly plans: BlockPlans
   readonly inFlight: () => number
 }
 
@@ -96,7 +97,7 @@ export class FrontMetrics {
       registers,
       collect() {
         this.reset()
-        for (const { block, blockedBy } of newest(engines)?.plans ?? []) {
+        for (const { block, blockedBy } of newest(engines)?.plans.made ?? []) {
           for (const plugin of blockedBy) this.set({ zones: block.zones.join(','), plugin }, 1)
         }
       },

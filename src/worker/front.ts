@@ -78,7 +78,7 @@ import {
   UNAVAILABLE,
   type ZoneStore,
 } from '../zone/zone-store.ts'
-import { type BlockPlan, planBlock } from './block-plan.ts'
+import { type BlockPlan, BlockPlans } from './block-plan.ts'
 import type { CreateEngine, Engine, EngineOptions } from './engine.ts'
 import {
   type FrontMetrics,
@@ -131,13 +131,11 @@ async function createEngine(options: EngineOptions, startThreads: StartThreads):
     previous: previous instanceof Front ? previous.caches : undefined,
   })
   const closers: (() => void)[] = []
-  const plans: BlockPlan[] = []
+  const onClose = (close: () => void): unknown => closers.push(close)
+  const plans = new BlockPlans(config.blocks, { listeners: config.listeners, store, registry, onClose })
   const front = new Front(options, startThreads, caches, plans, closers)
   try {
-    for (const block of config.blocks) {
-      const onClose = (close: () => void): unknown => closers.push(close)
-      plans.push(await planBlock(block, { listeners: config.listeners, store, registry, onClose }))
-    }
+    await plans.open()
   } catch (error) {
     await front.close(0)
     throw error
@@ -152,7 +150,7 @@ class Front implements Engine, HandOffOwner {
   readonly #store: ZoneStore
   readonly #listeners: readonly ListenerConfig[]
   readonly #tables: readonly BlockTable[]
-  readonly #plans: readonly BlockPlan[]
+  readonly #plans: BlockPlans
   readonly #closers: readonly (() => void)[]
   readonly #channel: PoolChannel
   readonly #metrics: FrontMetrics
@@ -196,7 +194,7 @@ class Front implements Engine, HandOffOwner {
     options: EngineOptions,
     startThreads: StartThreads,
     caches: CacheSet,
-    plans: readonly BlockPlan[],
+    plans: BlockPlans,
     closers: readonly (() => void)[],
   ) {
     const { config, store, registry, threads, onReport } = options
@@ -207,19 +205,24 @@ class Front implements Engine, HandOffOwner {
     this.#tables = config.listeners.map((listener) => new BlockTable(listener))
     this.#plans = plans
     this.#closers = closers
-    this.#channel = new PoolChannel(onReport, (blockId) => caches.handleOf(blockId))
+    this.#channel = new PoolChannel(
+      onReport,
+      (blockId) => caches.handleOf(blockId),
+      (blockId) => config.blocks[blockId]!,
+    )
     this.#metrics = frontMetrics(registry, store)
     this.#ways = this.#metrics.ways
     this.#dnsMetrics = dnsMetrics(registry)
     this.#view = { caches, plans, inFlight: () => this.#handOff.inFlight }
-    const data = {
-      config,
+    const debug = config.blocks.some((block) => block.debug)
+    const data = () => ({
+      config: { ...config, blocks: config.blocks.map((block) => (plans.isLate(block.id) ? undefined : block)) },
       store: store.region,
       cacheThreadBase: 1 + (config.generation % 2) * CACHE_THREADS,
       hashSeed: HASH_SEED,
       ffi: options.ffi,
-      debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
-    }
+      debug: debugEnabled() || debug,
+    })
     this.#handOff = new HandOff(threads, data, this)
     this.#slots = this.#handOff.slots
     this.#purposes = new Uint8Array(this.#slots.count)
@@ -257,7 +260,7 @@ class Front implements Engine, HandOffOwner {
     }
     const blockId = this.#tables[listenerId]!.find(query)
     if (blockId === NO_BLOCK) return this.#refuseUnserved(client, out, outStart)
-    const plan = this.#plans[blockId]!
+    const plan = this.#plans.of(blockId)
     for (let i = 0; i < plan.gates.length; i++) {
       const verdict = plan.gates[i]!.gate!(query, client)
       if (verdict !== GATE_PASS) return this.#endAtGate(plan, verdict, client, out, outStart)
@@ -509,7 +512,7 @@ class Front implements Engine, HandOffOwner {
     this.#readSlot(slot)
     const query = this.#slotQuery
     const client = this.#slotClient
-    const plan = this.#plans[words[this.#slots.header(slot) + SLOT_BLOCK]!]!
+    const plan = this.#plans.of(words[this.#slots.header(slot) + SLOT_BLOCK]!)
     const now = monotonicSeconds()
     const kind = words[from + SLOT_REPLY_KIND]!
     if (kind === REPLY_DROPPED) {
@@ -553,7 +556,7 @@ class Front implements Engine, HandOffOwner {
   onFailure(slot: number): void {
     this.#stopWaiting(slot)
     this.#readSlot(slot)
-    const plan = this.#plans[this.#slots.words[this.#slots.header(slot) + SLOT_BLOCK]!]!
+    const plan = this.#plans.of(this.#slots.words[this.#slots.header(slot) + SLOT_BLOCK]!)
     const now = monotonicSeconds()
     const purpose = this.#purposes[slot]!
     if (purpose >= PREFETCH) this.#endRefresh(plan, false, now)
@@ -668,7 +671,7 @@ class Front implements Engine, HandOffOwner {
       setTimeout(() => {
         this.#staleTimers.delete(slot)
         this.#readSlot(slot)
-        const plan = this.#plans[this.#slots.words[this.#slots.header(slot) + SLOT_BLOCK]!]!
+        const plan = this.#plans.of(this.#slots.words[this.#slots.header(slot) + SLOT_BLOCK]!)
         // What the chain gives later is for the cache alone.
         if (this.#sendStale(slot, plan, monotonicSeconds())) this.#handOff.forgetClient(slot)
       }, milliseconds),

@@ -93,7 +93,7 @@ export class HandOff {
   /** Undefined until it is opened. */
   #pool: Piscina | undefined
   #opened: Promise<void> | undefined
-  readonly #data: PoolData
+  readonly #data: () => Omit<PoolData, 'slots'>
   readonly #owner: HandOffOwner
   readonly #free: Int32Array
   #freeCount: number
@@ -125,10 +125,11 @@ export class HandOff {
   #closing = false
   #closed = false
 
-  constructor(threadCount: number, data: Omit<PoolData, 'slots'>, owner: HandOffOwner) {
+  /** `data`: asked for when a thread starts. */
+  constructor(threadCount: number, data: () => Omit<PoolData, 'slots'>, owner: HandOffOwner) {
     const slots = Slots.create(threadCount)
     this.slots = slots
-    this.#data = { ...data, slots: slots.region }
+    this.#data = data
     this.#owner = owner
     const { count, threads } = slots
     this.#free = new Int32Array(count)
@@ -322,7 +323,7 @@ export class HandOff {
 
   #serve(pool: Piscina, thread: number): Promise<void> {
     const channel = this.#owner.openChannel(thread)
-    const task: ServeTask = { thread, data: this.#data, channel }
+    const task: ServeTask = { thread, data: { ...this.#data(), slots: this.slots.region }, channel }
     // piscina's types mistake the list for the options of postMessage's newer form.
     const options = { transferList: [channel] } as unknown as NonNullable<Parameters<Piscina['run']>[1]>
     return pool.run(task, options) as Promise<void>

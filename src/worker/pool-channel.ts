@@ -1,6 +1,7 @@
-/** The event loop's end of the channels to its pool threads: figures, caches that threads ask for, and messages between a plugin's primary part and its handlers. */
+/** The event loop's end of the channels to its pool threads: figures, caches and blocks that threads ask for, and messages between a plugin's primary part and its handlers. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { AnswerCacheHandle } from '../cache/answer-cache.ts'
+import type { BlockConfig } from '../corefile/server-config.ts'
 import { FigureLedger, type Figures } from '../messages/figures.ts'
 import type { ChannelMessage } from '../pool/pool-data.ts'
 
@@ -10,6 +11,7 @@ const SCRAPE_MS_MAX = 500
 export class PoolChannel {
   readonly #onReport: (sourceId: number, data: unknown) => void
   readonly #cacheOf: (blockId: number) => AnswerCacheHandle
+  readonly #blockOf: (blockId: number) => BlockConfig
   /** Each thread that serves has one of its own, which dies with it. */
   readonly #ports = new Map<number, MessagePort>()
   readonly #ledger = new FigureLedger<MessagePort>()
@@ -17,10 +19,15 @@ export class PoolChannel {
   readonly #scrapes = new Map<number, () => void>()
   #scrapeCount = 0
 
-  /** `cacheOf`: what a thread that asks for a block's cache is given. */
-  constructor(onReport: (sourceId: number, data: unknown) => void, cacheOf: (blockId: number) => AnswerCacheHandle) {
+  /** `cacheOf`, `blockOf`: what a thread that asks for a block's cache, or for a block, is given. */
+  constructor(
+    onReport: (sourceId: number, data: unknown) => void,
+    cacheOf: (blockId: number) => AnswerCacheHandle,
+    blockOf: (blockId: number) => BlockConfig,
+  ) {
     this.#onReport = onReport
     this.#cacheOf = cacheOf
+    this.#blockOf = blockOf
   }
 
   /** The other end, for a thread that starts. */
@@ -32,6 +39,8 @@ export class PoolChannel {
       else if (message.kind === 'wantCache') {
         const { blockId } = message
         post(port1, { kind: 'cache', blockId, handle: this.#cacheOf(blockId) })
+      } else if (message.kind === 'wantBlock') {
+        post(port1, { kind: 'block', block: this.#blockOf(message.blockId) })
       } else if (message.kind === 'hello') {
         for (const [sourceId, data] of this.#told) post(port1, { kind: 'told', sourceId, data })
       } else if (message.kind === 'metrics') {

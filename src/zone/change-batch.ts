@@ -21,14 +21,18 @@ export const BATCH_PUT_MORE = 3
 /** A batch is sent when it has grown to this. One RRset is never divided, so a batch can be larger. */
 export const BATCH_SIZE = 64 * 1024
 
+/** Most transactions are small: a name that came, a zone with five records. */
+const BATCH_SIZE_AT_START = 512
+/** What `put` was given last. */
+const packed = new PackedRRset()
+
 /** Collects operations. `take` gives the batch and starts the next. */
 export class BatchWriter {
-  #bytes = new Uint8Array(4096)
+  #bytes = new Uint8Array(BATCH_SIZE_AT_START)
   #length = 0
   /** The last operation's owner: `#bytes[#ownerAt ..]`, `#ownerLength` octets; none when the batch is empty. */
   #ownerAt = 0
   #ownerLength = 0
-  readonly #packed = new PackedRRset()
 
   /** Octets collected. */
   get length(): number {
@@ -36,8 +40,8 @@ export class BatchWriter {
   }
 
   put(owner: Uint8Array, type: number, ttlSeconds: number, rdatas: readonly Uint8Array[]): void {
-    this.#packed.load(owner, type, ttlSeconds, rdatas)
-    this.putPacked(this.#packed)
+    packed.load(owner, type, ttlSeconds, rdatas)
+    this.putPacked(packed)
   }
 
   putPacked(rrset: PackedRRset): void {

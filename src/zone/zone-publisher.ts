@@ -17,6 +17,8 @@ import type { ZoneStore } from './zone-store.ts'
 const BATCHES_WAITING_MAX = 8
 /** Milliseconds of this event loop that a source may use for its own store before it is asked to wait. */
 const SLICE_MS = 3
+/** What `put` was given last. */
+const packed = new PackedRRset()
 
 export interface ZonePublishingParts {
   /** This process's store; changes are applied to it first. */
@@ -40,21 +42,24 @@ export class ZonePublishing {
 
   /** The publisher of one source. The same `sourceId` gives the same zones. */
   forSource(sourceId: number): ZonePublisher {
-    return {
-      zone: (apex: string, form: ZoneForm = 'zone', minimal = false): ZoneHandle => {
-        let zones = this.#sources.get(sourceId)
-        if (zones === undefined) {
-          zones = new Map()
-          this.#sources.set(sourceId, zones)
-        }
-        const known = zones.get(apex)
-        if (known !== undefined) return known
-        const zone = new Zone(sourceId, apex, form, minimal, this.#parts, () => ++this.#transactions)
-        zones.set(apex, zone)
-        return zone
-      },
-    }
+    return { zone: (apex, form = 'zone', minimal = false) => this.#zone(sourceId, apex, form, minimal) }
   }
+
+  #zone(sourceId: number, apex: string, form: ZoneForm, minimal: boolean): ZoneHandle {
+    let zones = this.#sources.get(sourceId)
+    if (zones === undefined) {
+      zones = new Map()
+      this.#sources.set(sourceId, zones)
+    }
+    let zone = zones.get(apex)
+    if (zone === undefined) {
+      zone = new Zone(sourceId, apex, form, minimal, this.#parts, this.#nextTransaction)
+      zones.set(apex, zone)
+    }
+    return zone
+  }
+
+  readonly #nextTransaction = (): number => ++this.#transactions
 
   /** Removes all zones of a source: its plugin is gone from the configuration. Resolves when every process has done so. */
   async removeSource(sourceId: number): Promise<void> {
@@ -150,7 +155,6 @@ class Transaction implements ZoneTransaction {
   readonly #mode: 'replace' | 'patch'
   readonly #id: number
   readonly #batch = new BatchWriter()
-  readonly #packed = new PackedRRset()
   readonly #turn: { readonly before: Promise<void> | undefined; readonly end: () => void }
   /** Changes that wait for the transaction's turn. */
   #waiting: ZoneChange[] = []
@@ -183,8 +187,8 @@ class Transaction implements ZoneTransaction {
   }
 
   put(owner: Uint8Array, type: number, ttlSeconds: number, rdatas: readonly Uint8Array[]): boolean {
-    this.#packed.load(owner, type, ttlSeconds, rdatas)
-    return this.putPacked(this.#packed)
+    packed.load(owner, type, ttlSeconds, rdatas)
+    return this.putPacked(packed)
   }
 
   putPacked(rrset: PackedRRset): boolean {

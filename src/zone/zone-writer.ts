@@ -58,6 +58,11 @@ import {
 
 const builder = new NodeBuilder()
 const reader = new BatchReader()
+// Of the operation in hand, as builder and reader: no writer keeps anything of it.
+const ownerInHand = new Uint8Array(256)
+const labelsInHand = new Uint8Array(128)
+const hashesInHand = new Int32Array(129)
+const nsec3Hash = new Int32Array(NSEC3_KEY_WORDS)
 
 export interface ZoneIdentity {
   readonly sourceId: number
@@ -83,11 +88,7 @@ export class ZoneWriter {
   /** Owners (wire form, as latin1) with an RRset that was put a second time, when the zone is built anew. */
   readonly repeated = new Set<string>()
   readonly #isWhole: boolean
-  readonly #owner = new Uint8Array(256)
-  readonly #labels = new Uint8Array(128)
-  readonly #hashes = new Int32Array(129)
   #apexIndex = 0
-  readonly #hash = new Int32Array(NSEC3_KEY_WORDS)
 
   /** `base`: the version to go on from (a patch), or 0 (a replacement, or a zone that is new). */
   constructor(words: Int32Array, allocator: Allocator, identity: ZoneIdentity, base: number) {
@@ -155,20 +156,20 @@ export class ZoneWriter {
     const apexIndex = labelCount - apexLabels(words, this.block)
     const octets = ownerLength - apexLength
     if (apexIndex < 0 || octets < 0) return false
-    const owner = this.#owner
+    const owner = ownerInHand
     for (let i = 0; i < ownerLength; i++) owner[i] = bytes[ownerAt + i]!
     if (!equalOctets(words, this.block + ZONE_APEX, owner, octets, apexLength)) return false
     for (let i = 0, at = 0; i <= labelCount; i++) {
-      this.#labels[i] = at
+      labelsInHand[i] = at
       at += owner[at]! + 1
     }
     // Equal octets may still start in the middle of a label.
-    if (this.#labels[apexIndex] !== octets) return false
+    if (labelsInHand[apexIndex] !== octets) return false
     let hash = words[this.block + ZONE_APEX_HASH]!
-    this.#hashes[apexIndex] = hash
+    hashesInHand[apexIndex] = hash
     for (let i = apexIndex - 1; i >= 0; i--) {
-      hash = hashLabel(hash, owner, this.#labels[i]!, this.#multiplier)
-      this.#hashes[i] = hash
+      hash = hashLabel(hash, owner, labelsInHand[i]!, this.#multiplier)
+      hashesInHand[i] = hash
     }
     this.#apexIndex = apexIndex
     return true
@@ -178,17 +179,17 @@ export class ZoneWriter {
   #find(index: number): number {
     const words = this.#words
     if (index === this.#apexIndex) return words[this.block + ZONE_APEX_NODE]!
-    const hash = this.#hashes[index]!
+    const hash = hashesInHand[index]!
     const leaf = findLeaf(words, words[this.block + ZONE_NAMES]!, hash, this.#mask)
     if (leaf === 0) return 0
-    const at = this.#labels[index]!
-    const octets = this.#labels[this.#apexIndex]! - at
+    const at = labelsInHand[index]!
+    const octets = labelsInHand[this.#apexIndex]! - at
     for (let i = leaf + 1, end = i + 2 * (words[leaf]! & LEAF_COUNT_MASK); i < end; i += 2) {
       if (words[i] !== hash) continue
       const node = words[i + 1]!
       if (
         (words[node]! & NODE_OCTETS_MASK) === octets &&
-        equalOctets(words, node + NODE_OWNER, this.#owner, at, octets)
+        equalOctets(words, node + NODE_OWNER, ownerInHand, at, octets)
       )
         return node
     }
@@ -213,7 +214,7 @@ export class ZoneWriter {
       return true
     } finally {
       // After an error too: what the draft has is freed with it.
-      const node = builder.finish(draft, this.#owner, 0, octets, 0, !this.#isFlat)
+      const node = builder.finish(draft, ownerInHand, 0, octets, 0, !this.#isFlat)
       this.#count(node, 1)
       if (hasNsec) this.#changeOrder(0, node)
       this.#insert(0, node)
@@ -225,7 +226,7 @@ export class ZoneWriter {
     const words = this.#words
     if (isPut) this.#noteRepeated(old)
     if (old === 0 && (!isPut || reader.count === 0)) return
-    const node = builder.build(draft, old, this.#owner, 0, this.#octets, reader, isPut, signatures, !this.#isFlat)
+    const node = builder.build(draft, old, ownerInHand, 0, this.#octets, reader, isPut, signatures, !this.#isFlat)
     this.#count(old, -1)
     this.#count(node, 1)
     if (reader.type === TYPE_NSEC) this.#changeOrder(old, node)
@@ -237,14 +238,14 @@ export class ZoneWriter {
       if (node !== 0) this.#insert(0, node)
     } else if (node === 0) this.#remove(0, old)
     else {
-      words[block + ZONE_NAMES] = trieReplace(draft, words[block + ZONE_NAMES]!, this.#hashes[0]!, old, node)
+      words[block + ZONE_NAMES] = trieReplace(draft, words[block + ZONE_NAMES]!, hashesInHand[0]!, old, node)
       draft.release(old)
     }
   }
 
   #noteRepeated(old: number): void {
     if (!this.#isWhole || old === 0 || !hasRRset(this.#words, old, reader.type)) return
-    this.repeated.add(Buffer.from(this.#owner.subarray(0, reader.ownerLength)).toString('latin1'))
+    this.repeated.add(Buffer.from(ownerInHand.subarray(0, reader.ownerLength)).toString('latin1'))
   }
 
   /** Adds a node, and its parents up to one that exists: empty non-terminals. RFC 4592 section 2.2.2. */
@@ -253,7 +254,7 @@ export class ZoneWriter {
     const words = this.#words
     let child = node
     for (let i = index; ; i++) {
-      words[block + ZONE_NAMES] = trieInsert(draft, words[block + ZONE_NAMES]!, this.#hashes[i]!, child)
+      words[block + ZONE_NAMES] = trieInsert(draft, words[block + ZONE_NAMES]!, hashesInHand[i]!, child)
       words[block + ZONE_NODE_COUNT]!++
       if ((words[child]! & NODE_WILDCARD) !== 0) words[block + ZONE_WILDCARD_COUNT]!++
       if (this.#isFlat) return
@@ -262,8 +263,8 @@ export class ZoneWriter {
         this.#addChildren(i + 1, parent, 1)
         return
       }
-      const at = this.#labels[i + 1]!
-      child = builder.empty(draft, this.#owner, at, this.#labels[this.#apexIndex]! - at)
+      const at = labelsInHand[i + 1]!
+      child = builder.empty(draft, ownerInHand, at, labelsInHand[this.#apexIndex]! - at)
       words[child + NODE_CHILDREN] = 1
     }
   }
@@ -274,7 +275,7 @@ export class ZoneWriter {
     const words = this.#words
     let gone = node
     for (let i = index; ; i++) {
-      words[block + ZONE_NAMES] = trieRemove(draft, words[block + ZONE_NAMES]!, this.#hashes[i]!, gone)
+      words[block + ZONE_NAMES] = trieRemove(draft, words[block + ZONE_NAMES]!, hashesInHand[i]!, gone)
       words[block + ZONE_NODE_COUNT]!--
       if ((words[gone]! & NODE_WILDCARD) !== 0) words[block + ZONE_WILDCARD_COUNT]!--
       draft.release(gone)
@@ -296,7 +297,7 @@ export class ZoneWriter {
     words[own + NODE_CHILDREN]! += difference
     if (own === parent) return
     if (index === this.#apexIndex) words[block + ZONE_APEX_NODE] = own
-    else words[block + ZONE_NAMES] = trieReplace(draft, words[block + ZONE_NAMES]!, this.#hashes[index]!, parent, own)
+    else words[block + ZONE_NAMES] = trieReplace(draft, words[block + ZONE_NAMES]!, hashesInHand[index]!, parent, own)
   }
 
   /** Adds the node to the zone's figures, or takes it out of them. */
@@ -338,7 +339,7 @@ export class ZoneWriter {
     const had = old !== 0 && findRRset(words, old, TYPE_NSEC) !== 0
     const has = node !== 0 && findRRset(words, node, TYPE_NSEC) !== 0
     if (had === has) return
-    const key = newOrderKey(draft, this.#owner, this.#labels, this.#apexIndex)
+    const key = newOrderKey(draft, ownerInHand, labelsInHand, this.#apexIndex)
     if (has) words[block + ZONE_ORDER] = orderInsert(draft, words[block + ZONE_ORDER]!, key)
     else {
       const { root, old: gone } = orderRemove(draft, words[block + ZONE_ORDER]!, key)
@@ -350,7 +351,7 @@ export class ZoneWriter {
 
   /** Whether the owner in hand can be that of an NSEC3: one label below the apex, a hash in base32hex; it is then in `#hash`. */
   #isNsec3Owner(): boolean {
-    return this.#apexIndex === 1 && readNsec3Label(this.#owner, this.#hash)
+    return this.#apexIndex === 1 && readNsec3Label(ownerInHand, nsec3Hash)
   }
 
   /** NSEC3 nodes live beside the zone's names, in the order of their hashes: nobody can ask for them by name. RFC 5155 section 7.2.8. */
@@ -359,12 +360,12 @@ export class ZoneWriter {
     const { draft, block } = this
     const words = this.#words
     const root = words[block + ZONE_NSEC3]!
-    const floor = orderFloor(words, root, this.#mask, this.#hash, NSEC3_KEY_WORDS)
-    const oldKey = floor !== 0 && isKey(words, floor, this.#hash, NSEC3_KEY_WORDS) ? floor : 0
+    const floor = orderFloor(words, root, this.#mask, nsec3Hash, NSEC3_KEY_WORDS)
+    const oldKey = floor !== 0 && isKey(words, floor, nsec3Hash, NSEC3_KEY_WORDS) ? floor : 0
     const old = oldKey === 0 ? 0 : words[oldKey + 1 + NSEC3_KEY_WORDS]!
     if (isPut) this.#noteRepeated(old)
     if (old === 0 && (!isPut || reader.count === 0)) return
-    const node = builder.build(draft, old, this.#owner, 0, this.#octets, reader, isPut, OF_NSEC3, false)
+    const node = builder.build(draft, old, ownerInHand, 0, this.#octets, reader, isPut, OF_NSEC3, false)
     this.#count(old, -1)
     this.#count(node, 1)
     if (node === 0) {
@@ -373,7 +374,7 @@ export class ZoneWriter {
       words[block + ZONE_NSEC3] = removed.root
       draft.release(oldKey)
     } else {
-      const key = newNsec3Key(draft, this.#hash, node)
+      const key = newNsec3Key(draft, nsec3Hash, node)
       if (oldKey === 0) words[block + ZONE_NSEC3] = orderInsert(draft, root, key)
       else {
         words[block + ZONE_NSEC3] = orderReplace(draft, root, key).root

@@ -21,6 +21,7 @@ import { scanSettings } from '../../src/plugins/prometheus/settings-file.ts'
 import { NO_ZONE } from '../../src/zone/zone-store.ts'
 import { OCTETS_PER_CALL_NONE, octetsPerCall } from '../support/allocations.ts'
 import { parseWith } from '../support/directives.ts'
+import { freePort } from '../support/dns-client.ts'
 import { aBlock, aClient, aListener, aLog, anOutcome, aQuery, aReply } from '../support/front.ts'
 import { aServer } from '../support/server-control.ts'
 
@@ -172,9 +173,34 @@ test('serves the text of the whole server, one gathering for all who ask at once
   assert.match(text, /coredns_plugin_enabled\{server="dns:\/\/:53",zone="\.",view="",name="errors"\} 1/)
   assert.match(text, /name="prometheus"\} 1/)
   assert.doesNotMatch(text, /name="health"/)
+  server.listeners = [aListener({ zones: [{ zone: 'b.', blockIds: [0] }] })]
+  assert.match(
+    await registry.metrics(),
+    /coredns_plugin_enabled\{server="dns:\/\/:53",zone="b\.",view="",name="errors"\} 1/,
+  )
   await part.stop()
   assert.doesNotMatch(await registry.metrics(), /coredns_plugin_enabled\{/)
-  part.reloaded()
+})
+
+test('parts of one server and address have one endpoint, open until the last of them stops', async () => {
+  const registry = new Registry()
+  const log = aLog()
+  const server = aServer()
+  const port = await freePort()
+  const address = { host: '127.0.0.1', port }
+  const block = aBlock(['.'], [{ name: 'prometheus' }])
+  const parts = [0, 1].map(() => new MetricsEndpoint({ ...OPTIONS, address }, { log, registry, server, block }))
+  for (const part of parts) await part.start()
+  const status = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).status
+  assert.equal(await status(), 200)
+  await parts[0]!.stop()
+  assert.equal(await status(), 200)
+  await parts[1]!.stop()
+  await assert.rejects(status())
+  await parts[0]!.start()
+  assert.equal(await status(), 200)
+  await parts[0]!.stop()
+  assert.deepEqual(log.lines, [])
 })
 
 test('a port that is taken and a missing web configuration are told, and the server goes on', async () => {

@@ -22,6 +22,8 @@ interface Behaviour {
 class Bench {
   readonly events: string[] = []
   readonly told: unknown[] = []
+  /** By the part's id. */
+  readonly contexts = new Map<string, PrimaryContext>()
   readonly store = new StubStore()
   readonly parts: PluginParts
 
@@ -53,6 +55,7 @@ class Bench {
       if (failsAt === what) throw new Error(`${what} failed`)
     }
     step('create')
+    this.contexts.set(id, context)
     return {
       start: async () => {
         if (tells !== undefined) context.tell(tells)
@@ -184,4 +187,35 @@ test('options are prepared, and a failure names the plugin or the place in the C
   await assert.rejects(failing(new Error('no such host')), { message: /^plugin\/(one|two): no such host$/ })
   const at = { file: 'Corefile', line: 4, column: 2 }
   await assert.rejects(failing(new CorefileError(at, 'no such host')), /^CorefileError: Corefile:4 - /)
+})
+
+test('a part that goes on over a reload has the block as it is now', async () => {
+  const bench = new Bench()
+  const config = configOf(['one', 1, { id: 'a' }])
+  await bench.change(config)
+  const [block] = config.blocks
+  const moved = { ...config, blocks: [{ ...block!, id: 7 }] }
+  const abandoned = await bench.parts.change(moved)
+  await abandoned.abandon()
+  assert.equal(bench.contexts.get('a')!.block.id, 0)
+  await bench.change(moved)
+  assert.equal(bench.contexts.get('a')!.block.id, 7)
+  assert.equal(bench.contexts.size, 1)
+})
+
+test('thousands of parts start; after one that fails no further ones do, and all are stopped', async () => {
+  const bench = new Bench()
+  const many = Array.from({ length: 2000 }, (_, i) => ['one', i + 1, { id: `${i}` }] as const)
+  await bench.change(configOf(...many))
+  assert.equal(bench.events.filter((event) => event.startsWith('start ')).length, many.length)
+  bench.events.length = 0
+  const failing = Array.from({ length: 2000 }, (_, i): [string, number, Behaviour] => [
+    'one',
+    i + 10_001,
+    { id: `${i}`, ...(i === 3 ? { failsAt: 'start' as const } : {}) },
+  ])
+  await assert.rejects(bench.parts.change(configOf(...failing)), /start failed/)
+  const count = (what: string) => bench.events.filter((event) => event.startsWith(`${what} `)).length
+  assert.ok(count('start') < 1500, `${count('start')} were started`)
+  assert.equal(count('stop'), failing.length)
 })

@@ -4,6 +4,7 @@ import type { ListenerConfig } from '../../src/corefile/server-config.ts'
 import { Registry } from '../../src/observe/prom-client.ts'
 
 export interface FakeServer extends ServerControl {
+  isServing: boolean
   hash: string
   listeners: readonly ListenerConfig[]
   /** What `notReady` and `reload` say next. */
@@ -18,6 +19,7 @@ export interface FakeServer extends ServerControl {
 
 export function aServer(): FakeServer {
   const server: FakeServer = {
+    isServing: true,
     hash: 'h0',
     listeners: [],
     waiting: [],

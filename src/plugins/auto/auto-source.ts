@@ -7,17 +7,17 @@ import { walkZones } from './walk-zones.ts'
 
 export class AutoSource implements PrimaryPart {
   readonly #options: AutoOptions
-  readonly #context: Pick<PrimaryContext, 'log' | 'publisher'>
+  readonly #context: Pick<PrimaryContext, 'log' | 'publisher' | 'server'>
   readonly #files: ZoneFiles
   /** Told already, by zone or by text: the same isn't told at every walk. */
   #told = new Set<string>()
   #endWalks: (() => void) | undefined
   #walking: Promise<void> | undefined
 
-  constructor(options: AutoOptions, context: Pick<PrimaryContext, 'log' | 'publisher'>) {
+  constructor(options: AutoOptions, context: Pick<PrimaryContext, 'log' | 'publisher' | 'server'>) {
     this.#options = options
     this.#context = context
-    this.#files = new ZoneFiles(context.publisher, context.log)
+    this.#files = new ZoneFiles(context)
   }
 
   /** Never rejects for what is in the folder: bad files are told and left out. */

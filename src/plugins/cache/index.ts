@@ -10,7 +10,7 @@
  * a change of their data is seen at once, so nothing is gained by holding them to a lifetime.
  */
 import type { Plugin } from '../../chain/plugin.ts'
-import { once } from '../once.ts'
+import { once, opened } from '../once.ts'
 import { type CacheOptions, parseCache } from './options.ts'
 
 const handlerModule = once(() => import('./handler.ts'))
@@ -18,7 +18,8 @@ const handlerModule = once(() => import('./handler.ts'))
 export const plugin: Plugin<CacheOptions> = {
   name: 'cache',
   parse: parseCache,
-  handle: async (options, context) => (await handlerModule()).openCache(options, context),
+  handle: (options, context) => opened(handlerModule, ({ openCache }) => openCache(options, context)),
   // What the record store answers passes the handler unchanged, so the front may answer it without asking.
   front: () => ({ concerns: () => false }),
+  opensLate: () => true,
 }

@@ -5,7 +5,7 @@ import type { Property } from '../../corefile/directive.ts'
 import { parseGoDuration, printGoDuration } from '../../corefile/go-duration.ts'
 import { compileRegex, PATTERN_LENGTH_MAX } from '../../corefile/linear-regex.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
-import { once } from '../once.ts'
+import { once, opened } from '../once.ts'
 import { expectOnce } from '../usage.ts'
 
 export type Level = 'debug' | 'info' | 'warning' | 'error'
@@ -52,10 +52,13 @@ export const plugin: Plugin<ErrorsOptions> = {
     }
     return { stacktrace, consolidations }
   },
-  primary: async (options, context) =>
-    options.consolidations.length === 0 ? undefined : new (await summariesModule()).Summaries(options, context.log),
-  handle: async (options, context) => (await handlerModule()).openErrors(options, context),
+  primary: (options, context) =>
+    options.consolidations.length === 0
+      ? undefined
+      : opened(summariesModule, ({ Summaries }) => new Summaries(options, context.log)),
+  handle: (options, context) => opened(handlerModule, ({ openErrors }) => openErrors(options, context)),
   front: () => ({ concerns: () => false }),
+  opensLate: () => true,
 }
 
 function parseConsolidation(property: Property): Consolidation {

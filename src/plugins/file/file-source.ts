@@ -7,14 +7,14 @@ import type { FileOptions } from './index.ts'
 
 export class FileSource implements PrimaryPart {
   readonly #options: FileOptions
-  readonly #context: Pick<PrimaryContext, 'log' | 'publisher'>
+  readonly #context: Pick<PrimaryContext, 'log' | 'publisher' | 'server'>
   readonly #files: ZoneFiles
   readonly #timers: (() => void)[] = []
 
-  constructor(options: FileOptions, context: Pick<PrimaryContext, 'log' | 'publisher'>) {
+  constructor(options: FileOptions, context: Pick<PrimaryContext, 'log' | 'publisher' | 'server'>) {
     this.#options = options
     this.#context = context
-    this.#files = new ZoneFiles(context.publisher, context.log)
+    this.#files = new ZoneFiles(context)
   }
 
   /** Rejects for a file that is no zone, and for one that is missing where it would never be looked for again. */
@@ -30,11 +30,14 @@ export class FileSource implements PrimaryPart {
       this.#files.stop()
       throw new Error(`plugin/file: ${failure.message}`)
     }
-    for (const [reloadMs, zones] of Map.groupBy(this.#options.zones, (zone) => zone.reloadMs)) {
-      if (reloadMs === 0) continue
-      const apexes = zones.map(({ apex }) => apex)
-      this.#timers.push(every(reloadMs, () => void this.#files.refresh(apexes)))
+    for (const reloadMs of new Set(this.#options.zones.map((zone) => zone.reloadMs))) {
+      if (reloadMs > 0) this.#timers.push(every(reloadMs, () => void this.#refresh(reloadMs)))
     }
+  }
+
+  #refresh(reloadMs: number): Promise<void> {
+    const zones = this.#options.zones.filter((zone) => zone.reloadMs === reloadMs)
+    return this.#files.refresh(zones.map(({ apex }) => apex))
   }
 
   async stop(): Promise<void> {

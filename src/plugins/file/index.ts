@@ -3,7 +3,7 @@ import type { Plugin } from '../../chain/plugin.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import { fallthroughZones } from '../../corefile/fall.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
-import { once } from '../once.ts'
+import { once, opened } from '../once.ts'
 import { unknownProperty, wrongArguments } from '../usage.ts'
 import { fallthroughIn, type ZonePlugin, zoneFrontPart } from '../zone-handler.ts'
 
@@ -75,9 +75,10 @@ export const plugin: Plugin<FileOptions> = {
     const { checkZone } = await checkZoneModule()
     for (const { path, apex } of zones) yield* checkZone(path, apex)
   },
-  primary: async (options, context) => new (await fileSourceModule()).FileSource(options, context),
-  handle: async (options, context) => (await handlerModule()).openFileHandler(options, context),
+  primary: (options, context) => opened(fileSourceModule, ({ FileSource }) => new FileSource(options, context)),
+  handle: (options, context) => opened(handlerModule, ({ openFileHandler }) => openFileHandler(options, context)),
   front: (options, context) => zoneFrontPart(zonePlugin(options), context),
+  opensLate: () => true,
 }
 
 /** How the plugin answers, without what only the chain can do. */

@@ -5,7 +5,7 @@ import { type Cidr, parseCidr } from '../../corefile/cidr.ts'
 import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Directive, Property } from '../../corefile/directive.ts'
 import { parseGoDuration } from '../../corefile/go-duration.ts'
-import { once } from '../once.ts'
+import { once, opened } from '../once.ts'
 import { unknownProperty } from '../usage.ts'
 import { parseWeights } from './weight-file.ts'
 
@@ -56,7 +56,9 @@ export const plugin: Plugin<LoadbalanceOptions> = {
     }
     return weighted
   },
-  front: async (options, context) => (await reorderModule()).openReorder(options, context),
+  front: (options, context) => opened(reorderModule, ({ openReorder }) => openReorder(options, context)),
+  // Weights are read from a file.
+  opensLate: ({ policy }) => policy === 'round_robin',
 }
 
 function parseWeighted(

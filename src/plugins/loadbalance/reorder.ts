@@ -48,21 +48,30 @@ const ownerName = new Uint8Array(256)
 const addressOctets = new Uint8Array(16)
 
 /** A finisher, and for `weighted` the timer that reads the file again. */
-export async function openReorder(
+export function openReorder(
   options: LoadbalanceOptions,
   context: Pick<FrontContext, 'log' | 'onClose'>,
-  random: Random = sharedRandom,
+  random = sharedRandom,
+): FrontPart | Promise<FrontPart> {
+  if (options.policy === 'weighted') return openWeighted(options, context, random)
+  return finisher(new Reorder(random, options.prefer, undefined))
+}
+
+async function openWeighted(
+  { file: path, reloadMs }: Extract<LoadbalanceOptions, { policy: 'weighted' }>,
+  { log, onClose }: Pick<FrontContext, 'log' | 'onClose'>,
+  random: Random,
 ): Promise<FrontPart> {
-  if (options.policy === 'round_robin') {
-    const reorder = new Reorder(random, options.prefer, undefined)
-    return { finish: (query, client, reply, start, length) => reorder.finish(query, client, reply, start, length) }
-  }
   const reorder = new Reorder(random, [], new WeightTable([]))
-  const file = new WeightFile(options.file, context.log, (table) => {
+  const file = new WeightFile(path, log, (table) => {
     reorder.weights = table
   })
   await file.read()
-  if (options.reloadMs > 0) context.onClose(every(options.reloadMs, () => void file.read()))
+  if (reloadMs > 0) onClose(every(reloadMs, () => void file.read()))
+  return finisher(reorder)
+}
+
+function finisher(reorder: Reorder): FrontPart {
   return { finish: (query, client, reply, start, length) => reorder.finish(query, client, reply, start, length) }
 }
 

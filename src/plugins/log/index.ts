@@ -4,7 +4,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts'
 import type { Directive } from '../../corefile/directive.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
 import { normalizeZone } from '../../wire/name.ts'
-import { once } from '../once.ts'
+import { once, opened } from '../once.ts'
 import { COMBINED_FORMAT, COMMON_FORMAT } from './format.ts'
 
 export type LogClass = 'all' | 'success' | 'denial' | 'error'
@@ -23,7 +23,8 @@ const queryLogModule = once(() => import('./query-log.ts'))
 export const plugin: Plugin<readonly LogRule[]> = {
   name: 'log',
   parse: (directives) => directives.flatMap(parseRules),
-  front: async (rules, context) => (await queryLogModule()).openQueryLog(rules, context),
+  front: (rules, context) => opened(queryLogModule, ({ openQueryLog }) => openQueryLog(rules, context)),
+  opensLate: () => true,
 }
 
 function parseRules(directive: Directive): LogRule[] {

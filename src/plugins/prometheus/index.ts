@@ -4,7 +4,7 @@ import { CorefileError } from '../../corefile/corefile-error.ts'
 import { unknownProperty, wrongArguments } from '../../corefile/option-table.ts'
 import type { ListenAddress } from '../../observe/listen-address.ts'
 import { httpAddress } from '../http-address.ts'
-import { once } from '../once.ts'
+import { once, opened } from '../once.ts'
 import { expectOnce, onlyArgument } from '../usage.ts'
 
 export const DEFAULT_ADDRESS = 'localhost:9153'
@@ -40,6 +40,10 @@ export const plugin: Plugin<PrometheusOptions> = {
     }
     return { address, runtimeMetrics, webConfigFile }
   },
-  primary: async (options, context) => new (await metricsEndpointModule()).MetricsEndpoint(options, context),
-  front: async (options, context) => (await queryCountersModule()).openQueryCounters(options, context),
+  primary: (options, context) =>
+    opened(metricsEndpointModule, ({ MetricsEndpoint }) => new MetricsEndpoint(options, context)),
+  front: (options, context) =>
+    opened(queryCountersModule, ({ openQueryCounters }) => openQueryCounters(options, context)),
+  // Metrics of the runtime are there from the start.
+  opensLate: ({ runtimeMetrics }) => !runtimeMetrics,
 }

@@ -2,11 +2,12 @@
 
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
-import type { PrimaryContext, PrimaryPart } from '../../chain/plugin.ts'
-import { zonesOfBlock } from '../../corefile/served-zones.ts'
+import type { PrimaryContext, PrimaryPart, ServerControl } from '../../chain/plugin.ts'
+import { type ServedZone, zonesOfBlock } from '../../corefile/served-zones.ts'
 import { figuresOf } from '../../messages/figures.ts'
 import { builtins } from '../../node-builtins.ts'
 import type { HttpReply, TlsSetup } from '../../observe/http-endpoint.ts'
+import { printListenAddress } from '../../observe/listen-address.ts'
 import { addRuntimeMetrics, registerProcessMetrics } from '../../observe/process-metrics.ts'
 import { encodeProtobuf, PROTOBUF_CONTENT_TYPE, prefersProtobuf } from '../../observe/protobuf-exposition.ts'
 import { sharedGauge } from '../../observe/shared-metric.ts'
@@ -25,15 +26,34 @@ const compress = (body: string | Buffer): Promise<Buffer> => promisify(builtins.
 /** One body for all who ask for a form at the same time: a flood of scrapes costs no more than one after another. */
 const gathering = new Map<string, Promise<string | Buffer>>()
 
-export class MetricsEndpoint implements PrimaryPart {
+/** An endpoint that the parts of several blocks have in common. */
+interface SharedEndpoint {
+  readonly endpoint: LastingEndpoint
+  readonly opening: Promise<void>
+  parts: number
+}
+
+/** By address. Thousands of blocks name the same one. */
+const sharedEndpoints = new WeakMap<ServerControl, Map<string, SharedEndpoint>>()
+
+export class MetricsEndpoint implements PrimaryPart, EnabledBlock {
   readonly #options: PrometheusOptions
   readonly #context: Pick<PrimaryContext, 'log' | 'registry' | 'server' | 'block'>
   #endpoint: LastingEndpoint | undefined
-  #enabled: EnabledBlock | undefined
 
   constructor(options: PrometheusOptions, context: Pick<PrimaryContext, 'log' | 'registry' | 'server' | 'block'>) {
     this.#options = options
     this.#context = context
+  }
+
+  get zones(): readonly ServedZone[] {
+    const { block, server } = this.#context
+    return zonesOfBlock(server.listeners, block.id)
+  }
+
+  get plugins(): readonly string[] {
+    // Only what answers queries is listed, as in CoreDNS.
+    return this.#context.block.plugins.map(({ name }) => name).filter(isInChain)
   }
 
   /** A port that is taken or a web configuration that can't be read is logged, and DNS goes on, as in CoreDNS. */
@@ -43,7 +63,12 @@ export class MetricsEndpoint implements PrimaryPart {
     registerProcessMetrics(registry)
     if (runtimeMetrics) addRuntimeMetrics(registry)
     registerBuildInfo(registry)
-    this.#enable()
+    enabledBlocks(registry).add(this)
+    if (webConfigFile === undefined && address.port !== 0) {
+      const shared = this.#share()
+      this.#endpoint = shared.endpoint
+      return shared.opening
+    }
     let web: WebConfig | undefined
     if (webConfigFile !== undefined) {
       try {
@@ -53,40 +78,52 @@ export class MetricsEndpoint implements PrimaryPart {
         return
       }
     }
-    this.#endpoint = new LastingEndpoint(address, '/metrics', (request) => this.#answer(request, web), {
-      onError: (error) => log.error(`Failed to start metrics handler: ${error.message}`),
-      onOpen: () => log.info('Metrics handler started'),
-      tls: web?.tls satisfies TlsSetup | undefined,
-    })
+    this.#endpoint = this.#newEndpoint(web)
     await this.#endpoint.open()
   }
 
   async stop(): Promise<void> {
-    this.#disable()
-    await this.#endpoint?.close()
+    enabledBlocks(this.#context.registry).delete(this)
+    const endpoint = this.#endpoint
     this.#endpoint = undefined
-  }
-
-  /** Its zones may be other listeners' now. */
-  reloaded(): void {
-    this.#disable()
-    this.#enable()
+    const endpoints = sharedEndpoints.get(this.#context.server)
+    const key = printListenAddress(this.#options.address)
+    const shared = endpoints?.get(key)
+    if (endpoint === undefined || shared?.endpoint !== endpoint) return endpoint?.close()
+    if (--shared.parts > 0) return
+    endpoints?.delete(key)
+    await endpoint.close()
   }
 
   get address() {
     return this.#endpoint?.address
   }
 
-  #enable(): void {
-    const { block, server, registry } = this.#context
-    // Only what answers queries is listed, as in CoreDNS.
-    const plugins = block.plugins.map(({ name }) => name).filter(isInChain)
-    this.#enabled = { zones: zonesOfBlock(server.listeners, block.id), plugins }
-    enabledBlocks(registry).add(this.#enabled)
+  #share(): SharedEndpoint {
+    const { server } = this.#context
+    let endpoints = sharedEndpoints.get(server)
+    if (endpoints === undefined) {
+      endpoints = new Map()
+      sharedEndpoints.set(server, endpoints)
+    }
+    const key = printListenAddress(this.#options.address)
+    let shared = endpoints.get(key)
+    if (shared === undefined) {
+      const endpoint = this.#newEndpoint(undefined)
+      shared = { endpoint, opening: endpoint.open(), parts: 0 }
+      endpoints.set(key, shared)
+    }
+    shared.parts++
+    return shared
   }
 
-  #disable(): void {
-    if (this.#enabled !== undefined) enabledBlocks(this.#context.registry).delete(this.#enabled)
+  #newEndpoint(web: WebConfig | undefined): LastingEndpoint {
+    const { log } = this.#context
+    return new LastingEndpoint(this.#options.address, '/metrics', (request) => this.#answer(request, web), {
+      onError: (error) => log.error(`Failed to start metrics handler: ${error.message}`),
+      onOpen: () => log.info('Metrics handler started'),
+      tls: web?.tls satisfies TlsSetup | undefined,
+    })
   }
 
   async #answer(request: IncomingMessage, web: WebConfig | undefined): Promise<HttpReply> {

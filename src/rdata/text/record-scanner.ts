@@ -50,6 +50,17 @@ export class RecordScanner {
   /** The last entry's TTL was taken from its SOA's MINIMUM, for want of another. */
   tookMinimum = false
 
+  /** Forgets all it remembers of a file, for another one. */
+  reset(): void {
+    this.origin = undefined
+    this.defaultTtl = UNSET
+    this.lastTtl = UNSET
+    this.fallbackTtl = UNSET
+    this.rrclass = CLASS_IN
+    this.ownerSize = 0
+    this.tookMinimum = false
+  }
+
   /** A scanner for an included file: starts with the same state, and changes its own. */
   fork(origin: Uint8Array | undefined): RecordScanner {
     const fork = new RecordScanner()

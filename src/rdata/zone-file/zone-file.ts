@@ -10,6 +10,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { assert } from '../../assert.ts'
 import { isWithin, lowerCased, nameProblem, nameToText, scanName, textToName } from '../../wire/name.ts'
 import { TooLargeError } from '../../wire/octet-writer.ts'
 import { RdataError } from '../rdata-error.ts'
@@ -42,6 +43,7 @@ const CHUNK_SIZE = 256 * 1024
 const PROGRESS_MS = 1000
 const NEWLINE = 0x0a
 const DOLLAR = 0x24
+const NO_OCTETS = new Uint8Array(0)
 
 export interface ZoneFileProgress {
   /** Octets read, and octets there are, in all files opened so far. */
@@ -65,13 +67,13 @@ export interface ZoneFileOptions {
   readonly onError?: (error: ZoneFileError) => void
   readonly errorsMax?: number
   /** Told of what is odd but can be used: records outside the zone (they are left out), a SOA without a TTL. */
-  readonly onWarning?: (warning: ZoneFileError) => void
+  readonly onWarning?: ((warning: ZoneFileError) => void) | undefined
   /** Told once a second, from the first full second on. */
-  readonly onProgress?: (progress: ZoneFileProgress) => void
+  readonly onProgress?: ((progress: ZoneFileProgress) => void) | undefined
   /** Told of every file before it is read, absolute path: what to watch for changes. */
   readonly onFile?: (path: string) => void
   /** Stops the reading; the iteration then throws its reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A file being read, or text that stands for one. */
@@ -96,9 +98,16 @@ interface Frame {
 /** In place of an entry's start: `$GENERATE` made the entry. */
 const GENERATED = -1
 
-/** Slices of readers that are done: a small zone's records take less time than the memory for so many more. */
-const spareSlices: RecordSlice[] = []
-const SPARE_SLICES_MAX = 4
+/** What a reader works with. One that is done leaves it to the next: a small zone's records take less time than the memory for so many more. */
+class Tools {
+  readonly tokens = new TokenList()
+  readonly lexer = new Lexer(this.tokens)
+  readonly slice = new RecordSlice()
+  readonly records = new RecordScanner()
+}
+
+const spareTools: Tools[] = []
+const SPARE_TOOLS_MAX = 4
 
 /** Reached `errorsMax`: reading ends here, quietly. */
 const ENOUGH = Symbol('enough errors')
@@ -131,14 +140,38 @@ export async function* readZoneText(
   }
 }
 
+/** Whether `scanZoneText` can read the text: nothing in it makes more of it than there is. */
+export function isPlainZoneText(text: Buffer): boolean {
+  return !/\$[ig]/i.test(text.toString('latin1'))
+}
+
+/**
+ * The records of a text that `isPlainZoneText` holds for, a slice at a time, without a pause: for small zones. `each` has the slice until it returns.
+ * Throws what readZoneText throws.
+ */
+export function scanZoneText(
+  text: Uint8Array,
+  options: Omit<ZoneFileOptions, 'onProgress' | 'signal'> & { readonly file: string },
+  each: (slice: RecordSlice) => void,
+): void {
+  const reader = new ZoneFileReader(options)
+  try {
+    reader.openText(text, options.file)
+    reader.scanAll(each)
+  } finally {
+    reader.giveBack()
+  }
+}
+
 class ZoneFileReader {
   readonly #options: ZoneFileOptions
   readonly #apex: Uint8Array
   readonly #rrclass: number
   readonly #frames: Frame[] = []
-  readonly #tokens = new TokenList()
-  readonly #lexer = new Lexer(this.#tokens)
-  readonly #slice = spareSlices.pop() ?? new RecordSlice()
+  readonly #tools = spareTools.pop() ?? new Tools()
+  readonly #tokens = this.#tools.tokens
+  readonly #lexer = this.#tools.lexer
+  readonly #slice = this.#tools.slice
   #errors = 0
   #records = 0
   #octets = 0
@@ -187,7 +220,7 @@ class ZoneFileReader {
     this.#octetsTotal += text.length
     this.#frames.push({
       file,
-      path: resolve(file),
+      path: file,
       handle: undefined,
       buffer: text,
       at: 0,
@@ -200,15 +233,39 @@ class ZoneFileReader {
     })
   }
 
-  /** Gives up the slice as well: nobody may look at it any more. */
   async close(): Promise<void> {
-    this.#slice.clear()
-    if (spareSlices.length < SPARE_SLICES_MAX) spareSlices.push(this.#slice)
+    this.giveBack()
     for (const { handle } of this.#frames.splice(0)) await handle?.close()
   }
 
+  /** Gives up the tools, the slice among them: nobody may look at it any more. */
+  giveBack(): void {
+    this.#slice.clear()
+    this.#tokens.reset(NO_OCTETS)
+    if (spareTools.length < SPARE_TOOLS_MAX) spareTools.push(this.#tools)
+  }
+
+  /** All of one text, slice by slice. */
+  scanAll(each: (slice: RecordSlice) => void): void {
+    const slice = this.#slice
+    const [frame] = this.#frames
+    try {
+      while (frame !== undefined && this.#hasEntry(frame)) {
+        const include = this.#fill(frame, slice)
+        assert(include === undefined && frame.generate === undefined, 'a text without $INCLUDE and $GENERATE')
+        if (!slice.full) continue
+        each(slice)
+        slice.clear()
+      }
+    } catch (error) {
+      if (error !== ENOUGH) throw error
+    }
+    if (slice.count > 0) each(slice)
+  }
+
   #firstScanner(): RecordScanner {
-    const records = new RecordScanner()
+    const { records } = this.#tools
+    records.reset()
     records.origin = this.#apex
     records.rrclass = this.#rrclass
     records.fallbackTtl = this.#options.ttlSeconds ?? -1

@@ -6,13 +6,14 @@
  * A zone is never held in memory as objects: what is kept is the owner being read. Where an RRset's records lie apart in
  * the file, the store tells so, and its owner's RRsets are collected in a second reading.
  */
-import { readFile, stat } from 'node:fs'
-import { resolve } from 'node:path'
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readFile, readSync, stat } from 'node:fs'
 import { promisify } from 'node:util'
 import type { RecordSlice } from '../../rdata/text/record-slice.ts'
 import {
+  isPlainZoneText,
   readZoneFile,
   readZoneText,
+  scanZoneText,
   type ZoneFileOptions,
   type ZoneFileProgress,
 } from '../../rdata/zone-file/zone-file.ts'
@@ -24,15 +25,22 @@ import { OwnerRecords } from './owner-records.ts'
 const TYPE_SOA = 6
 /** Files up to this many octets are read whole, which takes one round trip to the file system instead of four. */
 const WHOLE_SIZE_MAX = 64 * 1024
+/** Whoever made a pipe of the file may never write into it. */
+const OPEN_NOW = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 /** Files that a zone's file includes, itself counted, that are watched for changes. */
 const FILES_WATCHED_MAX = 1000
 
 export interface LoadOptions {
   /** Don't load a zone whose SOA has this serial: it is the one that is served. */
-  readonly unlessSerial?: number
+  readonly unlessSerial?: number | undefined
   readonly onProgress?: (progress: ZoneFileProgress) => void
   readonly onWarning?: ZoneFileOptions['onWarning']
-  readonly signal?: AbortSignal
+  /** Asked for by what can be stopped half way: a signal takes longer to make than a small zone to read. */
+  readonly signal?: () => AbortSignal
+  /** A small file is read at once, with the thread waiting for the disk: a quarter of the time, for when there are thousands. */
+  readonly blocking?: boolean
+  /** Called when all has been read and published but for the commit. */
+  readonly onRead?: (() => void) | undefined
 }
 
 export interface Loaded {
@@ -61,43 +69,53 @@ export class ZoneLoadError extends Error {
 
 /** Reads `path` and publishes it as the zone. Rejects, with nothing changed, when it can't be read whole. */
 export async function loadZone(path: string, zone: ZoneHandle, options: LoadOptions = {}): Promise<Loaded> {
-  const paths: string[] = []
-  const reading: ZoneFileOptions = {
-    zone: zone.apex,
-    onFile: (file) => {
-      if (paths.length < FILES_WATCHED_MAX && !paths.includes(file)) paths.push(file)
-    },
-    // An included file makes paths known only as it is read, so changes in between are found out by the second stamp.
-    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-    ...(options.onWarning === undefined ? {} : { onWarning: options.onWarning }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  }
-  const before = await stampOf([path])
+  const { onProgress, onWarning } = options
+  const { apex } = zone
+  const now = options.blocking === true ? readSmallNow(path) : undefined
+  const before = now?.stamp ?? (await stampOf([path]))
+  const text = now?.text ?? (isReadWhole(before.size) ? await readSmall(path, before.size) : undefined)
   const builder = new ZoneBuilder(zone, path)
+  let paths = before.paths
   try {
-    for await (const slice of await slicesOf(path, before.size, reading)) {
-      await builder.add(slice)
-      if (options.unlessSerial !== undefined && builder.serial === options.unlessSerial) {
-        builder.abort()
+    if (text !== undefined && isPlainZoneText(text)) {
+      scanZoneText(text, { zone: apex, file: path, onWarning }, (slice) => builder.add(slice))
+    } else {
+      const files = text === undefined ? [] : [path]
+      // An included file makes paths known only as it is read, so changes in between are found out by the second stamp.
+      const onFile = (file: string): void => {
+        if (files.length < FILES_WATCHED_MAX && !files.includes(file)) files.push(file)
+      }
+      paths = files
+      const signal = options.signal?.()
+      const reading = { zone: apex, onFile, onProgress, onWarning, signal }
+      const whole = text === undefined ? undefined : Buffer.from(text)
+      for await (const slice of slicesOf(path, whole, reading)) {
+        if (!builder.add(slice)) await builder.drained()
         // The files it includes are not all known, and needn't be: they change with the serial or not at all.
-        return { outcome: 'unchanged', serial: builder.serial, stamp: before }
+        if (options.unlessSerial !== undefined && builder.serial === options.unlessSerial) break
       }
     }
-    await builder.flush()
     const { serial } = builder
-    if (serial === undefined) throw new ZoneLoadError(`file "${path}" has no SOA record for origin ${zone.apex}`)
+    if (serial !== undefined && serial === options.unlessSerial) {
+      builder.abort()
+      return { outcome: 'unchanged', serial, stamp: before }
+    }
+    if (!builder.flush()) await builder.drained()
+    if (serial === undefined) throw new ZoneLoadError(`file "${path}" has no SOA record for origin ${apex}`)
     const scattered = await builder.scattered()
     if (scattered.size > 0) {
-      const { onProgress: _progress, onWarning: _warning, ...quiet } = reading
-      for await (const slice of await slicesOf(path, before.size, quiet)) builder.collect(slice, scattered)
+      const again = text === undefined ? undefined : await readSmall(path, before.size)
+      for await (const slice of slicesOf(path, again, { zone: apex, signal: options.signal?.() }))
+        builder.collect(slice, scattered)
       await builder.putCollected()
     }
     let stamp: FileStamp = before
     // What was read whole, and is as long as it was, was read at once.
-    if (paths.length > 1 || !isReadWhole(before.size)) {
+    if (paths.length > 1 || text === undefined) {
       stamp = await stampOf(paths)
       if (stamp.text.split(',', 1)[0] !== before.text) throw changedMeanwhile(path)
     }
+    options.onRead?.()
     await builder.commit()
     return { outcome: 'loaded', serial, stamp }
   } catch (error) {
@@ -120,12 +138,34 @@ function isReadWhole(size: number): boolean {
   return size > 0 && size <= WHOLE_SIZE_MAX
 }
 
-async function slicesOf(path: string, size: number, options: ZoneFileOptions): Promise<AsyncIterable<RecordSlice>> {
-  if (!isReadWhole(size)) return readZoneFile(path, options)
-  options.onFile?.(resolve(path))
+/** `text`: of the file, where it was read whole. */
+function slicesOf(path: string, text: Buffer | undefined, options: ZoneFileOptions): AsyncIterable<RecordSlice> {
+  return text === undefined ? readZoneFile(path, options) : readZoneText(text, { ...options, file: path })
+}
+
+async function readSmall(path: string, size: number): Promise<Buffer> {
   const text = await readWhole(path)
   if (text.length !== size) throw changedMeanwhile(path)
-  return readZoneText(text, { ...options, file: path })
+  return text
+}
+
+/** What `readSmallNow` read last. One octet more than it takes, so that a file that has grown is found out. */
+const smallText = Buffer.alloc(WHOLE_SIZE_MAX + 1)
+
+/** The text is good until the next call. Undefined where the file isn't a small one that can be read: who reads it another way finds out why. */
+function readSmallNow(path: string): { readonly text: Buffer; readonly stamp: FileStamp } | undefined {
+  let file: number | undefined
+  try {
+    file = openSync(path, OPEN_NOW)
+    const stats = fstatSync(file, { bigint: true })
+    const size = Number(stats.size)
+    if (!stats.isFile() || !isReadWhole(size) || readSync(file, smallText) !== size) return undefined
+    return { text: smallText.subarray(0, size), stamp: { paths: [path], text: stampText(stats), size } }
+  } catch {
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
 }
 
 function changedMeanwhile(path: string): ZoneLoadError {
@@ -136,12 +176,26 @@ async function stampOf(paths: readonly string[]): Promise<FileStamp> {
   const parts: string[] = []
   let first = 0n
   for (const path of paths) {
-    const { mtimeNs, size, ino } = await statOf(path, { bigint: true })
-    if (parts.length === 0) first = size
-    parts.push(`${mtimeNs} ${size} ${ino}`)
+    const stats = await statOf(path, { bigint: true })
+    if (parts.length === 0) first = stats.size
+    parts.push(stampText(stats))
   }
   return { paths: [...paths], text: parts.join(), size: Number(first) }
 }
+
+function stampText({ mtimeNs, size, ino }: BigIntStats): string {
+  // One string: a template would keep its parts.
+  return [mtimeNs, size, ino].join(' ')
+}
+
+/** What a builder works with; one that is done leaves it to the next. */
+class Scratch {
+  readonly records = new OwnerRecords()
+  readonly rrset = new PackedRRset()
+}
+
+const spareScratch: Scratch[] = []
+const SPARE_SCRATCH_MAX = 4
 
 /** Gathers records into RRsets and hands them to a transaction. */
 class ZoneBuilder {
@@ -149,9 +203,10 @@ class ZoneBuilder {
   readonly #apex: Uint8Array
   readonly #path: string
   readonly #transaction: ZoneTransaction
-  readonly #records = new OwnerRecords()
-  readonly #rrset = new PackedRRset()
-  readonly #collected = new Map<string, OwnerRecords>()
+  readonly #scratch = spareScratch.pop() ?? new Scratch()
+  readonly #records = this.#scratch.records
+  readonly #rrset = this.#scratch.rrset
+  #collected: Map<string, OwnerRecords> | undefined
   #isOver = false
 
   constructor(zone: ZoneHandle, path: string) {
@@ -160,20 +215,28 @@ class ZoneBuilder {
     this.#transaction = zone.replace()
   }
 
-  async add(slice: RecordSlice): Promise<void> {
+  /** Returns false when the caller should await `drained()` before the next one. */
+  add(slice: RecordSlice): boolean {
     const records = this.#records
+    let goesOn = true
     for (let i = 0; i < slice.count; i++) {
       if (!slice.isShared(i) && !records.isOwner(slice, i)) {
-        if (!this.#put(records)) await this.#transaction.drained()
+        goesOn = this.#put(records)
         records.start(slice, i)
       }
       if (slice.types[i] === TYPE_SOA) this.#noteSoa(slice, i)
       records.add(slice, i)
     }
+    return goesOn
   }
 
-  async flush(): Promise<void> {
-    if (!this.#put(this.#records)) await this.#transaction.drained()
+  /** Behind the last slice. Returns what `add` returns. */
+  flush(): boolean {
+    return this.#put(this.#records)
+  }
+
+  drained(): Promise<void> {
+    return this.#transaction.drained()
   }
 
   /** Owners (octets as latin1) with an RRset that was put in more than one part. */
@@ -183,6 +246,7 @@ class ZoneBuilder {
 
   /** Takes from a second reading what belongs to scattered owners. */
   collect(slice: RecordSlice, scattered: ReadonlySet<string>): void {
+    this.#collected ??= new Map()
     const octets = Buffer.from(slice.bytes.buffer, slice.bytes.byteOffset, slice.out.length)
     let records: OwnerRecords | undefined
     let key = ''
@@ -201,19 +265,26 @@ class ZoneBuilder {
   }
 
   async putCollected(): Promise<void> {
-    for (const records of this.#collected.values()) if (!this.#put(records)) await this.#transaction.drained()
-    this.#collected.clear()
+    for (const records of this.#collected?.values() ?? []) if (!this.#put(records)) await this.drained()
+    this.#collected = undefined
   }
 
-  async commit(): Promise<void> {
-    this.#isOver = true
-    await this.#transaction.commit()
+  commit(): Promise<void> {
+    this.#end()
+    return this.#transaction.commit()
   }
 
   abort(): void {
     if (this.#isOver) return
-    this.#isOver = true
+    this.#end()
     this.#transaction.abort()
+  }
+
+  /** Nothing is put any more. */
+  #end(): void {
+    this.#isOver = true
+    this.#records.clear()
+    if (spareScratch.length < SPARE_SCRATCH_MAX) spareScratch.push(this.#scratch)
   }
 
   #noteSoa(slice: RecordSlice, index: number): void {

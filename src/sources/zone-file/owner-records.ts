@@ -22,6 +22,13 @@ export class OwnerRecords {
     this.#count = 0
   }
 
+  /** Forgets owner and records. */
+  clear(): void {
+    this.#ownerLength = 0
+    this.#length = 0
+    this.#count = 0
+  }
+
   /** Whether the record's owner is the one in hand. */
   isOwner(slice: RecordSlice, index: number): boolean {
     const size = slice.ownerSizes[index]!

@@ -13,9 +13,17 @@ import { type FileStamp, hasChanged, loadZone } from './load-zone.ts'
 
 /** Files looked at and read at once, by all plugins of the process together: one that is read takes half a megabyte meanwhile. */
 const AT_ONCE = 4
+/** Zones that were read and wait until every process serves them, a few milliseconds: a small one's records are kept meanwhile. */
+const COMMITTING_MAX = 512
+/** How long small files are read one after another before others have the thread. */
+const SLICE_MS = 3
 let working = 0
+let committing = 0
+let whenCommitted: (() => void)[] = []
+/** When others had the thread last. */
+let turnedAtMs = 0
 /** What waits for a turn, from `firstWaiting` on: to take the first out of thousands means to move all others. */
-let waiting: (() => Promise<void>)[] = []
+let waiting: (Turn | undefined)[] = []
 let firstWaiting = 0
 
 export interface ZoneFileSetting {
@@ -43,18 +51,27 @@ export type Look =
   /** `missing`: the file can't be opened; `bad`: it is no zone. */
   | { readonly outcome: 'missing' | 'bad'; readonly error: Error }
 
+export interface ZoneFilesContext {
+  readonly publisher: ZonePublisher
+  readonly log: Logger
+  /** While it doesn't serve nothing suffers when the thread waits for a disk. */
+  readonly server: { readonly isServing: boolean }
+}
+
 export class ZoneFiles {
   readonly #publisher: ZonePublisher
   readonly #log: Logger
+  readonly #server: ZoneFilesContext['server']
   readonly #zones = new Map<string, KeptZone>()
   #isStopped = false
-  /** Of what is being read; there only meanwhile. */
+  /** Of what is being read and can be stopped; there only meanwhile. */
   #reading: AbortController | undefined
   #readings = 0
 
-  constructor(publisher: ZonePublisher, log: Logger) {
+  constructor({ publisher, log, server }: ZoneFilesContext) {
     this.#publisher = publisher
     this.#log = log
+    this.#server = server
   }
 
   get apexes(): readonly string[] {
@@ -70,11 +87,14 @@ export class ZoneFiles {
     return this.#zones.get(apex)?.serial
   }
 
-  /** Loads the zone for the first time. What can't be loaded is unavailable until a later look finds it well. */
-  async add(setting: ZoneFileSetting): Promise<Look> {
+  /**
+   * Loads the zone for the first time. What can't be loaded is unavailable until a later look finds it well. `onRead`: the file is
+   * done with, the zone may not be served yet.
+   */
+  async add(setting: ZoneFileSetting, onRead?: () => void): Promise<Look> {
     const zone: KeptZone = { setting, serial: undefined, stamp: undefined, problem: undefined, loading: undefined }
     this.#zones.set(setting.apex, zone)
-    const look = await this.#load(zone)
+    const look = await this.#load(zone, onRead)
     if (look.outcome === 'missing' || look.outcome === 'bad') {
       zone.problem = look.error.message
       await this.#publisher.zone(setting.apex).unavailable()
@@ -100,7 +120,7 @@ export class ZoneFiles {
 
   /** Looks at these zones (all when none are named), a few at a time. Never rejects. */
   async refresh(apexes: Iterable<string> = this.apexes): Promise<void> {
-    await inTurn(apexes, async (apex) => {
+    await inTurn(apexes, async (apex, onRead) => {
       const zone = this.#zones.get(apex)
       if (zone === undefined || zone.loading !== undefined || this.#isStopped) return
       let ended: (() => void) | undefined
@@ -108,7 +128,7 @@ export class ZoneFiles {
         ended = resolve
       })
       try {
-        await this.#look(zone)
+        await this.#look(zone, onRead)
       } finally {
         zone.loading = undefined
         ended?.()
@@ -118,7 +138,7 @@ export class ZoneFiles {
 
   /** Loads several zones for the first time; `each` gets what became of every one, as they come. */
   addAll<S extends ZoneFileSetting>(settings: readonly S[], each: (setting: S, look: Look) => void): Promise<unknown> {
-    return inTurn(settings, async (setting) => each(setting, await this.add(setting)))
+    return inTurn(settings, async (setting, onRead) => each(setting, await this.add(setting, onRead)))
   }
 
   /** Ends what is being read. What is served stays; the server removes it with the plugin. */
@@ -127,10 +147,16 @@ export class ZoneFiles {
     this.#reading?.abort()
   }
 
-  async #look(zone: KeptZone): Promise<void> {
+  #signal(): AbortSignal {
+    this.#reading ??= new AbortController()
+    if (this.#isStopped) this.#reading.abort()
+    return this.#reading.signal
+  }
+
+  async #look(zone: KeptZone, onRead: () => void): Promise<void> {
     const { apex, path } = zone.setting
     if (zone.stamp !== undefined && !(await hasChanged(zone.stamp))) return
-    const look = await this.#load(zone)
+    const look = await this.#load(zone, onRead)
     if (this.#isStopped || this.#zones.get(apex) !== zone) return
     if (look.outcome === 'loaded') {
       zone.problem = undefined
@@ -146,16 +172,17 @@ export class ZoneFiles {
     }
   }
 
-  async #load(zone: KeptZone): Promise<Look> {
+  async #load(zone: KeptZone, onRead: (() => void) | undefined): Promise<Look> {
     const { apex, path, byMtime } = zone.setting
-    this.#reading ??= new AbortController()
-    if (this.#isStopped) this.#reading.abort()
     this.#readings++
     try {
+      if (this.#isStopped) throw new Error('stopped')
       const loaded = await loadZone(path, this.#publisher.zone(apex), {
-        ...(zone.serial === undefined || byMtime ? {} : { unlessSerial: zone.serial }),
+        unlessSerial: byMtime ? undefined : zone.serial,
         onProgress: (progress) => this.#log.info(progressText(apex, progress)),
-        signal: this.#reading.signal,
+        signal: () => this.#signal(),
+        blocking: !this.#server.isServing,
+        onRead,
       })
       zone.stamp = loaded.stamp
       zone.serial = loaded.serial
@@ -188,22 +215,61 @@ function progressText(apex: string, { octets, octetsTotal, records, elapsedMs }:
   return `Loading zone "${apex}": ${percent}%, ${records} records after ${printGoDuration(Math.round(elapsedMs / 100) * 100)}`
 }
 
-/** Does the work for each, AT_ONCE of them at a time in the whole process. */
-function inTurn<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<unknown> {
-  return Promise.all(Array.from(items, (item) => turnOf(() => work(item))))
+/** Does the work for each, AT_ONCE of them at a time in the whole process. The next one's turn comes when `onRead` is called, or the work is done. */
+function inTurn<T>(items: Iterable<T>, work: (item: T, onRead: () => void) => Promise<void>): Promise<unknown> {
+  return Promise.all(Array.from(items, (item) => turnOf((onRead) => work(item, onRead))))
 }
 
-function turnOf(work: () => Promise<void>): Promise<void> {
+interface Turn {
+  readonly work: (onRead: () => void) => Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+function turnOf(work: Turn['work']): Promise<void> {
   return new Promise((resolve, reject) => {
-    waiting.push(() => work().then(resolve, reject))
+    waiting.push({ work, resolve, reject })
     if (working < AT_ONCE) void takeTurns()
+  })
+}
+
+/** Resolves when the next one's turn comes. */
+function begin({ work, resolve, reject }: Turn): Promise<void> {
+  return new Promise((endTurn) => {
+    committing++
+    const end = (): void => {
+      endTurn()
+      committing--
+      if (whenCommitted.length === 0) return
+      for (const wake of whenCommitted) wake()
+      whenCommitted = []
+    }
+    work(endTurn).then(
+      () => {
+        end()
+        resolve()
+      },
+      (error: unknown) => {
+        end()
+        reject(error)
+      },
+    )
   })
 }
 
 /** One of AT_ONCE that do what waits, one after another. */
 async function takeTurns(): Promise<void> {
   working++
-  while (firstWaiting < waiting.length) await waiting[firstWaiting++]!()
+  while (firstWaiting < waiting.length) {
+    const turn = waiting[firstWaiting]!
+    waiting[firstWaiting++] = undefined
+    await begin(turn)
+    while (committing >= COMMITTING_MAX) await new Promise<void>((resolve) => whenCommitted.push(resolve))
+    if (performance.now() - turnedAtMs >= SLICE_MS) {
+      await new Promise(setImmediate)
+      turnedAtMs = performance.now()
+    }
+  }
   waiting = []
   firstWaiting = 0
   working--
