@@ -25,6 +25,8 @@ export interface Job {
   /** Closed loop: queries in flight. Without it, `rate`: queries per second. */
   readonly window?: number
   readonly rate?: number
+  /** Sleeps until queries are due and so sends a few of them late, where another generator needs the core. */
+  readonly patient?: boolean
   /** Whatever comes back is right: for servers that give one answer to everything. */
   readonly unchecked?: boolean
 }
@@ -56,7 +58,12 @@ async function run(job: Job): Promise<Told> {
     const result =
       job.rate === undefined
         ? await closedLoop(flows, queries, { seconds: job.seconds, window: job.window!, firstSerial })
-        : await openLoop(flows, queries, { seconds: job.seconds, rate: job.rate, firstSerial })
+        : await openLoop(flows, queries, {
+            seconds: job.seconds,
+            rate: job.rate,
+            firstSerial,
+            patient: job.patient === true,
+          })
     nextSerial += result.sent
     return { ...result, histogram: encodeIntoCompressedBase64(result.histogram), generator: flows.name }
   } finally {

@@ -20,6 +20,8 @@ const BURST = 8
 const CATCH_UP = 128
 /** Longest wait in the kernel when nothing is due; the open loop wakes up for the next query by itself. */
 const WAIT_MS = 5
+/** The same for a loop that may be late by as much: it leaves its core to another one. */
+const PATIENT_WAIT_MS = 1
 
 export interface LoadResult extends Tally {
   readonly seconds: number
@@ -93,7 +95,7 @@ export async function closedLoop(
 export async function openLoop(
   flows: Flows,
   queries: QuerySet,
-  { seconds, rate, firstSerial }: { seconds: number; rate: number; firstSerial: number },
+  { seconds, rate, firstSerial, patient }: { seconds: number; rate: number; firstSerial: number; patient?: boolean },
 ): Promise<LoadResult> {
   const histogram = newHistogram()
   const inFlight = new InFlight(flows, queries, histogram, firstSerial)
@@ -123,7 +125,8 @@ export async function openLoop(
     }
     const nextMs = sent < total ? start + sent * intervalMs - now : WAIT_MS
     lastFlow = -1
-    const polled = flows.poll(nextMs >= 2 ? Math.min(WAIT_MS, Math.floor(nextMs)) : 0, onReply)
+    const waitMs = nextMs >= 2 ? Math.min(WAIT_MS, Math.floor(nextMs)) : patient ? PATIENT_WAIT_MS : 0
+    const polled = flows.poll(waitMs, onReply)
     if (polled !== undefined) await polled
     now = performance.now()
     if (now >= expireAt) {

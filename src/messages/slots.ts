@@ -11,7 +11,7 @@
  * Each ring has one producer and one consumer. A ring holds as many numbers as there are slots, so a push never fails.
  * Ownership of a slot's bytes moves with its number; nobody else looks at them. Wake-ups: the consumer stores 1 into its
  * WAITING cell, looks at the ring once more and then waits on the SIGNAL cell; the producer bumps SIGNAL and notifies
- * only when it sees WAITING.
+ * only when it sees WAITING. Threads that can (`signal`) write to the event loop's event descriptor instead, if it has one.
  *
  * A slot, in octets:
  *
@@ -106,6 +106,8 @@ const THREAD_COUNT_CELL = 3
 /** Threads that serve. */
 const READY_THREADS = 4
 const CLOSING = 5
+/** The event loop's event descriptor plus one; 0 for none. */
+const REPLY_EVENT = 6
 const LARGE_BITMAP = 16
 assert(LARGE_BITMAP + LARGE_COUNT / 32 <= CONTROL_WORDS)
 
@@ -121,6 +123,8 @@ export class Slots {
   readonly threads: number
   readonly words: Int32Array
   readonly bytes: Uint8Array
+  /** Thread: writes to an event descriptor. Undefined until it can. */
+  signal: ((event: number) => void) | undefined
   readonly #ringsAt: number
   readonly #slotsAt: number
   readonly #largeAt: number
@@ -228,12 +232,12 @@ export class Slots {
     return this.words[ring + RING_CONTROL_WORDS + (head & (this.count - 1))]!
   }
 
-  /** Thread: resolves when a request may be there; undefined when there is one already. Also woken by `wakeAll`. */
+  /** Thread: resolves when a request may be there or the pool closes; undefined when that is so already. */
   waitRequests(thread: number): Promise<unknown> | undefined {
     const ring = this.#ring(thread)
     const signal = Atomics.load(this.words, ring + REQUEST_SIGNAL)
     Atomics.store(this.words, ring + REQUEST_WAITING, 1)
-    if (Atomics.load(this.words, ring + REQUEST_TAIL) !== this.words[ring + REQUEST_HEAD]) {
+    if (this.isClosing() || Atomics.load(this.words, ring + REQUEST_TAIL) !== this.words[ring + REQUEST_HEAD]) {
       Atomics.store(this.words, ring + REQUEST_WAITING, 0)
       return undefined
     }
@@ -258,11 +262,18 @@ export class Slots {
   }
 
   wakeReplies(): void {
-    if (Atomics.load(this.words, REPLY_WAITING) === 1) {
+    if (Atomics.load(this.words, REPLY_WAITING) !== 1) return
+    const event = Atomics.load(this.words, REPLY_EVENT)
+    if (this.signal === undefined || event === 0) this.wakeSelf()
+    else {
       Atomics.store(this.words, REPLY_WAITING, 0)
-      Atomics.add(this.words, REPLY_SIGNAL, 1)
-      Atomics.notify(this.words, REPLY_SIGNAL)
+      this.signal(event - 1)
     }
+  }
+
+  /** Event loop: threads may signal here from now on, besides what `waitReplies` waits for. */
+  useEvent(event: number): void {
+    Atomics.store(this.words, REPLY_EVENT, event + 1)
   }
 
   /** Event loop: the next slot that thread answered, or -1. */
@@ -284,19 +295,23 @@ export class Slots {
     return false
   }
 
-  /** Event loop: resolves when replies may be there; undefined when there are some already. */
+  /** Event loop: asks to be woken for the next reply. False when there are some already. */
+  expectReplies(): boolean {
+    Atomics.store(this.words, REPLY_WAITING, 1)
+    if (!this.hasReplies()) return true
+    Atomics.store(this.words, REPLY_WAITING, 0)
+    return false
+  }
+
+  /** Event loop: resolves when replies may be there; undefined when there are some already. Doesn't see what comes through the event. */
   waitReplies(): Promise<unknown> | undefined {
     const signal = Atomics.load(this.words, REPLY_SIGNAL)
-    Atomics.store(this.words, REPLY_WAITING, 1)
-    if (this.hasReplies()) {
-      Atomics.store(this.words, REPLY_WAITING, 0)
-      return undefined
-    }
+    if (!this.expectReplies()) return undefined
     const wait = Atomics.waitAsync(this.words, REPLY_SIGNAL, signal)
     return wait.async ? wait.value : undefined
   }
 
-  /** Event loop, to end its own wait when the pool closes. */
+  /** Ends the event loop's wait; its own, when the pool closes. */
   wakeSelf(): void {
     Atomics.store(this.words, REPLY_WAITING, 0)
     Atomics.add(this.words, REPLY_SIGNAL, 1)
@@ -306,12 +321,20 @@ export class Slots {
   /** Thread: its chains are open. */
   announceThread(): void {
     Atomics.add(this.words, READY_THREADS, 1)
-    this.wakeReplies()
+    this.wakeSelf()
   }
 
   /** Event loop: threads that have announced themselves since the start, successors of dead ones included. */
   get announced(): number {
     return Atomics.load(this.words, READY_THREADS)
+  }
+
+  /** Event loop: resolves when another thread may have announced itself; undefined when `count` have. */
+  waitAnnounced(count: number): Promise<unknown> | undefined {
+    const signal = Atomics.load(this.words, REPLY_SIGNAL)
+    if (this.announced >= count) return undefined
+    const wait = Atomics.waitAsync(this.words, REPLY_SIGNAL, signal)
+    return wait.async ? wait.value : Promise.resolve()
   }
 
   /** Event loop: ends every thread's serving once its request ring is empty. */

@@ -1,5 +1,5 @@
 /**
- * The functions of libc and libuv that the mmsg transport and _forward_ call, found in the running process through node:ffi. Nothing here
+ * The functions of libc and libuv that the mmsg transport, _forward_ and the hand-off call, found in the running process through node:ffi. Nothing here
  * is loaded, compiled or linked: the Node binary has them all. One set per thread, because errno's address is a thread's own.
  */
 import { getSystemErrorMap } from 'node:util'
@@ -24,6 +24,9 @@ const SIGNATURES = {
   recvmmsg: { arguments: ['i32', 'function', 'i32', 'i32', 'function'], return: 'i32' },
   sendmmsg: { arguments: ['i32', 'function', 'i32', 'i32'], return: 'i32' },
   if_nametoindex: { arguments: ['string'], return: 'u32' },
+  eventfd: { arguments: ['u32', 'i32'], return: 'i32' },
+  eventfd_read: { arguments: ['i32', 'pointer'], return: 'i32' },
+  eventfd_write: { arguments: ['i32', 'u64'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
   uv_handle_size: { arguments: ['i32'], return: 'u64' },
   uv_poll_init: { arguments: ['pointer', 'pointer', 'i32'], return: 'i32' },
@@ -47,6 +50,10 @@ export interface Libc {
   sendmmsg(fd: number, headers: Address, count: number, flags: number): number
   /** 0 when there is no such interface. */
   if_nametoindex(name: string): number
+  eventfd(count: number, flags: number): number
+  /** Takes the count, eight octets, to `value`. */
+  eventfd_read(fd: number, value: Address): number
+  eventfd_write(fd: number, value: bigint): number
   uv_handle_size(type: number): bigint
   uv_poll_init(loop: Address, handle: Address, fd: number): number
   uv_poll_start(handle: Address, events: number, callback: Address): number

@@ -4,7 +4,7 @@
  * once in one thread: a chain that waits for an upstream holds nothing but its slot.
  */
 import { flushCompileCache } from 'node:module'
-import { setPriority } from 'node:os'
+import { constants, getPriority, setPriority } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CacheSet } from '../cache/cache-set.ts'
 import { type ClientAddress, Query } from '../chain/query.ts'
@@ -22,6 +22,7 @@ import {
   SLOT_QUERY_LENGTH,
   Slots,
 } from '../messages/slots.ts'
+import { loadLibc } from '../mmsg/libc.ts'
 import { setDebug } from '../observe/log.ts'
 import { Registry } from '../observe/prom-client.ts'
 import { addressText } from '../wire/address.ts'
@@ -38,6 +39,7 @@ const REQUESTS_PER_TURN = 64
 const POOL_NICENESS = 3
 
 let isWaking = false
+let hasServed = false
 // Of the thread's one task.
 let data: PoolData
 let slots: Slots
@@ -78,7 +80,11 @@ export default async function serve(task: ServeTask): Promise<void> {
       if (slot < 0) break
       start(thread, slot)
     }
-    if (taken > 0) slots.wakeReplies()
+    if (taken > 0) {
+      slots.wakeReplies()
+      if (!hasServed && data.ffi) void loadSignal()
+      hasServed = true
+    }
     if (taken === REQUESTS_PER_TURN) {
       await nextTurn()
       continue
@@ -98,9 +104,22 @@ export default async function serve(task: ServeTask): Promise<void> {
 function yieldToEventLoop(): void {
   if (process.platform !== 'linux') return
   try {
-    setPriority(POOL_NICENESS)
+    setPriority(Math.min(getPriority() + POOL_NICENESS, constants.priority.PRIORITY_LOW))
   } catch {
     // Not allowed here: all threads are equal.
+  }
+}
+
+/**
+ * From now on the event loop is woken through its event descriptor, for half of what Atomics.notify costs both sides (docs/decisions/0001).
+ * After the first queries: to load node:ffi takes some milliseconds that no start should wait for.
+ */
+async function loadSignal(): Promise<void> {
+  try {
+    const libc = await loadLibc()
+    slots.signal = (event) => libc.eventfd_write(event, 1n)
+  } catch {
+    // Not here: Atomics.notify does it.
   }
 }
 

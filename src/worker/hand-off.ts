@@ -34,6 +34,7 @@ import type { PoolData, ServeTask } from '../pool/pool-data.ts'
 import { OPCODE_QUERY, type ParsedQuery } from '../wire/parsed-query.ts'
 import type { StartThreads } from './pool-threads.ts'
 import type { ReplyPort } from './query-handler.ts'
+import { openReplyEvent, type ReplyEvent } from './reply-event.ts'
 
 /** Seconds after which a query that the chain has not answered gets SERVFAIL. CoreDNS's `forward` gives up after 5. */
 export const CHAIN_SECONDS_MAX = 10
@@ -120,6 +121,7 @@ export class HandOff {
   readonly #counts: PoolCounts
   #serving: readonly Promise<void>[] = []
   #turn = 0
+  #event: ReplyEvent | undefined
   #held: Promise<void> | undefined
   #endHold = (): void => {}
   #closing = false
@@ -166,15 +168,21 @@ export class HandOff {
   async #open(startThreads: StartThreads): Promise<void> {
     if (this.#closing) return
     const { slots } = this
-    const pool = await startThreads(slots.threads)
+    const [pool] = await Promise.all([startThreads(slots.threads), this.#openEvent()])
     this.#pool = pool
-    if (this.#closing) return pool.destroy()
+    if (this.#closing) return this.destroy()
     this.#serving = Array.from({ length: slots.threads }, (_, thread) => this.#serve(pool, thread))
     const failed = new Promise<never>((_, reject) => {
       for (const first of this.#serving) first.catch(reject)
     })
     const ready = (async () => {
-      while (slots.announced < slots.threads) await (slots.waitReplies() ?? new Promise(setImmediate))
+      for (
+        let wait = slots.waitAnnounced(slots.threads);
+        wait !== undefined;
+        wait = slots.waitAnnounced(slots.threads)
+      ) {
+        await wait
+      }
     })()
     await Promise.race([ready, failed])
     for (const [thread, first] of this.#serving.entries())
@@ -297,6 +305,7 @@ export class HandOff {
   release(): void {
     this.#held = undefined
     this.#endHold()
+    this.#onEvent()
   }
 
   /** Takes no more queries, waits until those in flight are answered (at most `milliseconds`), then ends the threads. */
@@ -319,6 +328,15 @@ export class HandOff {
     this.slots.close()
     this.slots.wakeSelf()
     await this.#pool?.destroy()
+    // No thread is left that could write to it.
+    await this.#event?.close()
+    this.#event = undefined
+  }
+
+  async #openEvent(): Promise<void> {
+    if (!this.#data().ffi) return
+    this.#event = await openReplyEvent(() => this.#onEvent())
+    if (this.#event !== undefined) this.slots.useEvent(this.#event.fd)
   }
 
   #serve(pool: Piscina, thread: number): Promise<void> {
@@ -379,27 +397,43 @@ export class HandOff {
   async #drainReplies(): Promise<void> {
     while (!this.#closed) {
       while (this.#held !== undefined) await this.#held
-      let handled = 0
-      // Each time another thread first: none has to wait for the others to run dry.
-      const { threads } = this.slots
-      this.#turn = (this.#turn + 1) % threads
-      for (let i = 0; i < threads; i++) {
-        const thread = (this.#turn + i) % threads
-        for (; handled < REPLIES_PER_TURN; handled++) {
-          const slot = this.slots.popReply(thread)
-          if (slot < 0) break
-          this.#inFlight[thread] = this.#inFlight[thread]! - 1
-          this.#onReply(slot)
-        }
-      }
-      this.#flushPorts()
-      this.flush()
-      if (handled >= REPLIES_PER_TURN) await new Promise(setImmediate)
+      if (this.#drainSome()) await new Promise(setImmediate)
       else {
         const wait = this.slots.waitReplies()
         if (wait !== undefined) await wait
       }
     }
+  }
+
+  /** The same for what threads say through the event; `#drainReplies` goes on waiting for those that have none. */
+  #onEvent(): void {
+    while (!this.#closed && this.#held === undefined) {
+      if (this.#drainSome()) {
+        setImmediate(() => this.#onEvent())
+        return
+      }
+      if (this.slots.expectReplies()) return
+    }
+  }
+
+  /** Handles what is there, REPLIES_PER_TURN at most. Returns whether it stopped there. */
+  #drainSome(): boolean {
+    let handled = 0
+    // Each time another thread first: none has to wait for the others to run dry.
+    const { threads } = this.slots
+    this.#turn = (this.#turn + 1) % threads
+    for (let i = 0; i < threads; i++) {
+      const thread = (this.#turn + i) % threads
+      for (; handled < REPLIES_PER_TURN; handled++) {
+        const slot = this.slots.popReply(thread)
+        if (slot < 0) break
+        this.#inFlight[thread] = this.#inFlight[thread]! - 1
+        this.#onReply(slot)
+      }
+    }
+    this.#flushPorts()
+    this.flush()
+    return handled >= REPLIES_PER_TURN
   }
 
   #flushPorts(): void {

@@ -49,6 +49,7 @@ import {
 import { type Libc, loadLibc, MmsgUnavailable } from '../../mmsg/libc.ts'
 import type { QueryHandler } from '../query-handler.ts'
 import type { UdpFigures, UdpSocket, UdpSocketOptions, UdpTransport } from '../udp-transport.ts'
+import { drainTicks } from './drain-ticks.ts'
 import { type BoundSocket, openSocket } from './open-socket.ts'
 import { Poll } from './poll.ts'
 
@@ -454,25 +455,3 @@ function fillClient(client: Client, bytes: Uint8Array, words: Int32Array, name: 
 
 /** 0000:ffff in network order, read as a little-endian word. */
 const MAPPED_PREFIX = 0xffff0000 | 0
-
-/**
- * Runs what `process.nextTick` and promises have waiting. Node does so after each of its own callbacks, but libuv calls ours
- * without its knowing: on an otherwise idle loop they would wait until something else happens. Node's function for it has been there
- * since 0.10 and has no public name; without it an immediate does the same, ten times as slowly.
- */
-const runTicks = (process as { _tickCallback?: () => void })._tickCallback
-
-function drainTicks(onError: (error: unknown) => void): void {
-  if (runTicks === undefined) {
-    setImmediate(nothing)
-    return
-  }
-  try {
-    runTicks()
-  } catch (error) {
-    // Node's handling of uncaught exceptions is above its own callbacks, not above ours.
-    onError(error)
-  }
-}
-
-function nothing(): void {}

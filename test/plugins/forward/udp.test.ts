@@ -287,6 +287,28 @@ test('the deadline of `cancel` ends the wait', async (t) => {
 })
 
 for (const { over, ffi } of ways) {
+  test(`${over}: the cause of a time-out names the port that the query went out from`, async (t) => {
+    const upstream = await openFakeUpstream(() => {})
+    const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })
+    t.after(() => closeAll(forward, upstream))
+    // Sockets get new ports between the rounds.
+    for (let round = 0; round < 3; round++) {
+      const replies = Array.from({ length: 40 }, async (_, i) => {
+        const query = aChainQuery(`n${10 + i}.example.org.`)
+        query.deadlineMs = performance.now() + 60
+        return (await forward.ask(query)).cause
+      })
+      const causes = await Promise.all(replies)
+      const ports = new Map(
+        upstream.asked.map(({ message, clientPort }) => [message.toString('latin1', 13, 16), clientPort]),
+      )
+      for (const [i, cause] of causes.entries()) {
+        assert.equal(cause, `read udp 127.0.0.1:${ports.get(`n${10 + i}`)}->${upstream.address}: i/o timeout`)
+      }
+      upstream.asked.length = 0
+    }
+  })
+
   test(`${over}: IDs, source ports: drawn anew for every query`, async (t) => {
     const upstream = await openFakeUpstream(ok)
     const forward = await openHandler(plugin, `forward . ${upstream.address}`, { context: { ffi } })

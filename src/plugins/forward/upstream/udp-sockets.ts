@@ -258,6 +258,8 @@ class UdpSocket implements Carrier {
   readonly #onSent = (error: Error | null): void => {
     if (error !== null) this.fail(this.#describe('write', error))
   }
+  /** Where from and where to, with the port that it has now. Made when the first query times out. */
+  #routeText: string | undefined
   #queries = 0
   #forged = 0
   #ready = false
@@ -364,6 +366,7 @@ class UdpSocket implements Carrier {
     this.retired = false
     this.lastUsedMs = nowMs
     this.#openedMs = nowMs
+    this.#routeText = undefined
     this.#queries = 0
     this.#forged = 0
     this.#lateIds = undefined
@@ -491,13 +494,16 @@ class UdpSocket implements Carrier {
     return `${operation} udp ${this.#route()}: ${systemErrorText(call, error)}`
   }
 
+  /** `127.0.0.1:40053->192.0.2.53:53`. */
   #route(): string {
+    if (this.#routeText !== undefined) return this.#routeText
     const { upstream } = this.#owner
     try {
       const { address, port } = this.#socket.address()
-      return `${addressAndPort({ host: address, port })}->${upstream}`
+      this.#routeText = `${addressAndPort({ host: address, port })}->${upstream}`
+      return this.#routeText
     } catch {
-      // Never bound, or closed.
+      // Not bound yet, or closed.
       return upstream
     }
   }
