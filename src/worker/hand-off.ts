@@ -490,6 +490,7 @@ export class HandOff {
   }
 
   #abandonLate(): void {
+    if (this.#freeCount === this.slots.count) return
     const now = monotonicSeconds()
     for (let slot = 0; slot < this.slots.count; slot++) {
       if (this.#state[slot] !== DISPATCHED || now - this.#startedAt[slot]! < CHAIN_SECONDS_MAX) continue
