@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import test, { after, describe } from 'node:test'
+import test, { describe } from 'node:test'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const SHOAL = resolve(import.meta.dirname, '../../bin/shoal')
-const folder = mkdtempSync(join(tmpdir(), 'shoal-cli-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 
 interface Ended {
   readonly code: number | null

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { findFiles, isGlob } from '../../src/corefile/glob.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-glob-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 for (const path of ['a', 'b/c']) mkdirSync(join(folder, path), { recursive: true })
 for (const path of ['a/z.conf', 'a/m.conf', 'a/.hidden', 'a/x*y', 'a/xy', 'b/m.conf', 'top', 'aab']) {
   writeFileSync(join(folder, path), '')

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import {
   HostPortError,
   hostPortOrFile,
@@ -11,9 +10,9 @@ import {
   parseHostPort,
   printUpstream,
 } from '../../src/corefile/host-port.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-host-port-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 writeFileSync(
   join(folder, 'resolv.conf'),
   '# comment\nnameserver 192.0.2.53\n nameserver 2001:db8::53%eth0 x\nsearch a.org\nnameserver\nnameserver nonsense\n',

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { CorefileError } from '../../src/corefile/corefile-error.ts'
 import { type LoadOptions, loadServerConfig } from '../../src/corefile/load-server-config.ts'
 import type { DirectiveParser, PluginSet } from '../../src/corefile/parse-context.ts'
@@ -12,10 +11,10 @@ import { plugin as bind } from '../../src/plugins/bind/index.ts'
 import { plugin as debug } from '../../src/plugins/debug/index.ts'
 import { plugin as multisocket } from '../../src/plugins/multisocket/index.ts'
 import { plugin as root } from '../../src/plugins/root/index.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-config-'))
+const folder = temporaryFolder()
 mkdirSync(join(folder, 'zones'))
-after(() => rmSync(folder, { recursive: true }))
 
 /** A plugin whose options are its words, and the paths and zones that it was given. */
 function recorder(name: string): DirectiveParser {

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { CorefileError } from '../../src/corefile/corefile-error.ts'
 import type { Property } from '../../src/corefile/directive.ts'
 import { NESTING_MAX, parseCorefile, SNIPPET_IMPORTS_MAX } from '../../src/corefile/parse-corefile.ts'
 import { TOKENS_MAX } from '../../src/corefile/token-reader.ts'
 import { cpuMs } from '../support/cpu-time.ts'
 import { printedSeed, seededRandom } from '../support/seeded-random.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const KNOWN = ['whoami', 'log', 'errors', 'cache', 'forward', 'hosts', 'template', 'debug']
-const folder = mkdtempSync(join(tmpdir(), 'shoal-corefile-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 
 function parse(text: string, environment: Record<string, string> = {}) {
   return parseCorefile(text, {

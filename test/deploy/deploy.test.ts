@@ -1,9 +1,9 @@
 /** deploy.sh: what it prints for its options and for what the cluster has. The clusters here are fakes; test/e2e has a real one. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { DEPLOY, deployOffline, FakeCluster, QUERY, runScript } from './fake-cluster.ts'
 import { corefileOf, type Manifest, manifest, manifestsOf } from './manifests.ts'
 
@@ -11,8 +11,7 @@ const PROJECT = join(import.meta.dirname, '../..')
 const IP = ['--dns-ip', '10.96.0.10']
 const VERSION = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')).version as string
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-corefiles-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder()
 
 function file(name: string, text: string): string {
   const path = join(folder, name)

@@ -2,11 +2,10 @@
  * A kubectl that answers from files: `get` prints what was put for exactly that query, or nothing, as for an object that isn't
  * there. Other commands succeed. What was run is kept, with standard input.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after } from 'node:test'
 import { attempt, type Ended } from '../support/command.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 export const DEPLOY = join(import.meta.dirname, '../../deploy/kubernetes')
 
@@ -24,7 +23,7 @@ case "$*" in *'rollout status'*) [ ! -f "$here/not-ready" ] ;; esac
 `
 
 export class FakeCluster {
-  readonly folder: string = mkdtempSync(join(tmpdir(), 'shoal-deploy-'))
+  readonly folder: string = temporaryFolder()
 
   constructor(answers: Readonly<Record<string, string>> = {}) {
     mkdirSync(join(this.folder, 'answers'))
@@ -32,7 +31,6 @@ export class FakeCluster {
     for (const [query, answer] of Object.entries(answers)) {
       writeFileSync(join(this.folder, 'answers', query.replace(/[^A-Za-z0-9]/g, '_')), answer)
     }
-    after(() => rmSync(this.folder, { recursive: true, force: true }))
   }
 
   /** No query is answered, or the former pods don't get ready. */

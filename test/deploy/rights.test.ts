@@ -1,10 +1,10 @@
 /** The ClusterRole allows exactly what the kubernetes plugin asks the API server for. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { isReal, openCluster } from '../kube/cluster.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { deployOffline } from './fake-cluster.ts'
 import { corefileOf, manifest } from './manifests.ts'
@@ -57,15 +57,11 @@ describe('rights', { skip: isReal && 'a real API server does not tell what it wa
   }
 
   test('multicluster', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'shoal-rights-'))
-    try {
-      const zones = ['cluster.local', 'clusterset.local']
-      const lines = 'multicluster clusterset.local'
-      writeFileSync(join(folder, 'Corefile'), `. {\nkubernetes ${zones.join(' ')} {\n${lines} # pods verified\n}\n}\n`)
-      const { stdout } = await deployOffline(...IP, '--corefile', join(folder, 'Corefile'))
-      assert.deepEqual(allowed(stdout), await askedFor(lines, zones))
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    const folder = temporaryFolder()
+    const zones = ['cluster.local', 'clusterset.local']
+    const lines = 'multicluster clusterset.local'
+    writeFileSync(join(folder, 'Corefile'), `. {\nkubernetes ${zones.join(' ')} {\n${lines} # pods verified\n}\n}\n`)
+    const { stdout } = await deployOffline(...IP, '--corefile', join(folder, 'Corefile'))
+    assert.deepEqual(allowed(stdout), await askedFor(lines, zones))
   })
 })

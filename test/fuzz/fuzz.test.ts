@@ -1,11 +1,11 @@
 /** Each target for a moment, with a seed that is always the same and one that never is; and the runner, with a fault planted. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { printedSeed, seededRandom } from '../support/seeded-random.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { describeFinding } from './findings.ts'
 import { minimise } from './minimise.ts'
 import { inputOf } from './mutate.ts'
@@ -114,7 +114,7 @@ function fuzz(...args: string[]): Promise<Run> {
 }
 
 test('the command: a clean run, a planted fault, one that never ends, and the input again', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-fuzz-findings-'))
+  const folder = temporaryFolder()
   const number = String(seededRandom(seed).below(1000))
   const plantedTargets = ['--target', 'planted-fault', '--target', 'planted-hang']
   const [clean, found] = await Promise.all([

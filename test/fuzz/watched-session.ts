@@ -1,5 +1,6 @@
 /** A session in a thread of its own, watched: an input that doesn't come to an end is a finding too. */
 import { Worker } from 'node:worker_threads'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import {
   CELL_ITERATION,
   CELL_LENGTH,
@@ -35,7 +36,9 @@ export async function runWatched(options: WatchedOptions): Promise<WatchedResult
   const cells = new Int32Array(shared, 0, 2)
   Atomics.store(cells, CELL_ITERATION, -1)
   const task: ThreadTask = { target, seed, seconds, shared }
-  const thread = new Worker(new URL('./fuzz-thread.ts', import.meta.url), { workerData: task })
+  // A thread that is ended removes no folder of its own: they are in one of this process.
+  const env = { ...process.env, TMPDIR: temporaryFolder() }
+  const thread = new Worker(new URL('./fuzz-thread.ts', import.meta.url), { workerData: task, env })
   let found: Finding | undefined
   let iterationSeen = -2
   let seenAt = performance.now()

@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { decodeReply } from '../support/decode-reply.ts'
@@ -13,6 +12,7 @@ import { composeTestQuery } from '../support/dns-client.ts'
 import { type FakeUpstream, openFakeUpstream } from '../support/fake-upstream.ts'
 import { printedSeed, seededRandom } from '../support/seeded-random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 import { namespace, pod, service } from './objects.ts'
@@ -117,8 +117,7 @@ async function walk(
 }
 
 test('a name outside the cluster: one round trip instead of four and more', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-autopath-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryFolder()
   const fileWith = (name: string, path: readonly string[]): string => {
     const file = join(folder, name)
     writeFileSync(file, `search ${path.join(' ')}\n`)

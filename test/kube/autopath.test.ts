@@ -1,9 +1,8 @@
 /** `autopath`, with a resolv.conf and with the pods of `kubernetes`. The latter runs on the API in memory and on a real one. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { READ_CLIENT } from '../../src/chain/marks.ts'
 import { NXDOMAIN, Reply, SERVFAIL } from '../../src/chain/reply.ts'
 import { plugin } from '../../src/plugins/autopath/index.ts'
@@ -12,13 +11,13 @@ import { plugin as kubernetes } from '../../src/plugins/kubernetes/index.ts'
 import { parseWith } from '../support/directives.ts'
 import { aBlock } from '../support/front.ts'
 import { aChainQuery, openHandler } from '../support/handler.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { type Lookup, openZoneChain, shown, type ZoneChain } from '../support/zone-chain.ts'
 import { openCluster } from './cluster.ts'
 import { namespace, pod } from './objects.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-autopath-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 const resolvConf = join(folder, 'resolv.conf')
 writeFileSync(resolvConf, 'nameserver 192.0.2.53\nsearch one.example. two.example three.example\noptions ndots:5\n')
 

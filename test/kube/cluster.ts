@@ -4,8 +4,7 @@
  *   SHOAL_KUBE_API     URL                 SHOAL_KUBE_TOKEN     of an account that may do everything
  *   SHOAL_KUBE_CA      file with its CA    SHOAL_KUBE_CONTROL   where a test asks for more than the API can
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { Reply, type ReplyOption } from '../../src/chain/reply.ts'
@@ -16,6 +15,7 @@ import { composeReplyMessage } from '../../src/rdata/message.ts'
 import type { ParsedQuery } from '../../src/wire/parsed-query.ts'
 import { parseWith } from '../support/directives.ts'
 import { aChainQuery } from '../support/handler.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { type Lookup, openZoneChain, shown, type ZoneChain } from '../support/zone-chain.ts'
 import { ApiServer, type ApiServerOptions, type KubeObject } from './api-server.ts'
@@ -91,7 +91,7 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
   const account = { ...(token === undefined ? {} : { token }), ...ca }
   const adminToken = SHOAL_KUBE_TOKEN ?? token
   const writer = new ApiWriter({ url, ...(adminToken === undefined ? {} : { token: adminToken }), ...ca })
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-kube-'))
+  const folder = temporaryFolder()
   let configs = 0
   const made = new Map<string, KubeObject>()
   const open: OpenPlugin[] = []
@@ -144,7 +144,6 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
       // A real server is there for the next test too.
       if (isReal) await remove(...[...made.values()].reverse())
       await memory?.stop()
-      rmSync(folder, { recursive: true })
     },
   }
   clusters.push(cluster)

@@ -1,21 +1,20 @@
 /** `snapshot FILE`: the last state on disk, and a server that starts with it while the API is away. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { ClusterModel, type SavedObject } from '../../src/sources/kubernetes/model/cluster-model.ts'
 import { readSnapshot, writeSnapshot } from '../../src/sources/kubernetes/snapshot-file.ts'
 import { composeTestQuery, freePort, openUdpClient } from '../support/dns-client.ts'
 import { printedSeed, seededRandom } from '../support/seeded-random.ts'
 import { spawnServer, startServer } from '../support/server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { openCluster } from './cluster.ts'
 import { namespace, pod, service, slice } from './objects.ts'
 import { TroubleProxy } from './trouble-proxy.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-snapshot-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 let files = 0
 const newFile = (): string => join(folder, `snapshot-${files++}`)
 

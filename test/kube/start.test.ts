@@ -1,16 +1,16 @@
 /** Starting with and without the API, readiness, accounts that change, and what is counted. Runs on the API in memory and on a real one. */
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { plugin } from '../../src/plugins/kubernetes/index.ts'
 import { inClusterAccess } from '../../src/sources/kubernetes/api/api-access.ts'
 import { ApiClient } from '../../src/sources/kubernetes/api/api-client.ts'
 import { kubeconfigAccess } from '../../src/sources/kubernetes/api/kubeconfig.ts'
 import { makeCertificates } from '../support/certificates.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 import { namespace, service, slice } from './objects.ts'
@@ -18,8 +18,7 @@ import { TroubleProxy } from './trouble-proxy.ts'
 
 const WEB = service('shop/web', { ips: ['10.96.7.1'], ports: ['http/TCP:80'] })
 const NAME = 'web.shop.svc.cluster.local'
-const folder = mkdtempSync(join(tmpdir(), 'shoal-kube-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 const file = (name: string, text: string, mode = 0o600): string => {
   const path = join(folder, name)
   writeFileSync(path, text)
@@ -163,7 +162,6 @@ test('without endpoint outside of a cluster', async () => {
 })
 
 const certificates = makeCertificates()
-after(() => certificates?.remove())
 
 test("TLS: a pod's account with a CA that is replaced, and client certificates", {
   skip: certificates === undefined && 'no openssl',

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import test from 'node:test'
 import { Dnsperf, readCounts } from '../../native-free-bench/load/dnsperf.ts'
 import { missingPrograms } from '../support/peers.ts'
 import { startServer } from '../support/server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const OUTPUT = `
   Queries sent:         1010
@@ -30,7 +28,7 @@ test('its statistics: what came with an RCODE that no query of the workload has 
 })
 
 test('the queries of a workload, over UDP and TCP', { skip: missingPrograms('dnsperf') }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-dnsperf-'))
+  const folder = temporaryFolder()
   const server = await startServer('.:PORT {\n  template ANY ANY {\n    rcode NXDOMAIN\n  }\n}\n')
   try {
     const dnsperf = new Dnsperf([undefined], folder)
@@ -41,6 +39,5 @@ test('the queries of a workload, over UDP and TCP', { skip: missingPrograms('dns
     assert.ok(hits.right === 0 && hits.wrong > 100, JSON.stringify(hits))
   } finally {
     await server.stop()
-    rmSync(folder, { recursive: true, force: true })
   }
 })

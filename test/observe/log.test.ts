@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import fs, { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
+import fs, { closeSync, openSync, readFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { LineWriter } from '../../src/observe/line-writer.ts'
 import { oneLine } from '../../src/observe/log.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 const MODULES = new URL('../../src/observe/', import.meta.url).href
@@ -45,7 +45,7 @@ test('control characters are written as \\DDD, everything else stays', () => {
 })
 
 test('lines to a file are whole, and none is lost at the end', () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'shoal-')), 'out')
+  const path = join(temporaryFolder(), 'out')
   const { status } = spawnSync(
     process.execPath,
     run(`
@@ -134,7 +134,7 @@ test('a line is written at once, those that follow it closely together', async (
     fs.write = real
     syncBuiltinESMExports()
   })
-  const file = join(mkdtempSync(join(tmpdir(), 'shoal-lines-')), 'crowd')
+  const file = join(temporaryFolder(), 'crowd')
   const fd = openSync(file, 'w')
   t.after(() => closeSync(fd))
   const writer = new LineWriter(fd, 'threaded')

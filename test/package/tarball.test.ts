@@ -5,23 +5,13 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after, before } from 'node:test'
+import test, { before } from 'node:test'
 import { decodeReply } from '../support/decode-reply.ts'
 import { composeTestQuery, freePort, openTcpClient, openUdpClient } from '../support/dns-client.ts'
 import { docExample } from '../support/doc-example.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -29,11 +19,10 @@ const ROOT = join(import.meta.dirname, '../..')
 const PATIENCE_MS = 120_000
 const TYPE_A = 1
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-package-'))
+const folder = temporaryFolder()
 const copy = join(folder, 'copy')
 const app = join(folder, 'app')
 const shoal = join(app, 'node_modules/.bin/shoal')
-after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What npm says when it needs a package that neither its cache nor a registry gives. */
 const OFFLINE = /ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH/

@@ -4,14 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import test, { after, before, describe } from 'node:test'
 import { figureOf, figureText } from '../support/compare-replies.ts'
 import { composeTestQuery, openTcpClient, openUdpClient, type TestClient } from '../support/dns-client.ts'
 import { missingPeers, missingPrograms, type Peer, type PeerZone, startPeer } from '../support/peers.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { generateZone, questionNames } from '../support/zone-generator.ts'
 
 const SEED = Number(process.env['SEED'] ?? 20261124)
@@ -31,7 +31,7 @@ interface Question {
 const skip = missingPeers('knot', 'nsd', 'bind') || missingPrograms('dnssec-signzone', 'dnssec-keygen')
 
 describe('answers equal those of Knot, NSD and BIND', { skip }, () => {
-  const folder = skip === false ? mkdtempSync(join(tmpdir(), 'shoal-compare-')) : ''
+  const folder = skip === false ? temporaryFolder() : ''
   const zones: PeerZone[] = []
   const questions: Question[] = []
   let peers: Peer[] = []
@@ -62,7 +62,6 @@ describe('answers equal those of Knot, NSD and BIND', { skip }, () => {
 
   after(async () => {
     await Promise.all([...peers.map((peer) => peer.stop()), shoal?.stop()])
-    if (folder !== '') rmSync(folder, { recursive: true, force: true })
   })
 
   function addZone(apex: string, text: string, types: readonly number[]): void {
@@ -119,16 +118,21 @@ describe('answers equal those of Knot, NSD and BIND', { skip }, () => {
     return found
   }
 
-  for (const [title, tcp] of [
-    ['over UDP, cold', false],
-    ['over UDP, again', false],
-    ['over TCP', true],
-  ] as const) {
+  /** What the peers said when they were asked last. */
+  let theirs: (string | undefined)[][] = []
+
+  for (const { title, tcp, again } of [
+    { title: 'over UDP, cold', tcp: false, again: false },
+    { title: 'over UDP, again', tcp: false, again: true },
+    { title: 'over TCP', tcp: true, again: false },
+  ]) {
     test(title, async (t) => {
-      const [ours, ...theirs] = await Promise.all([
+      const [ours, ...asked] = await Promise.all([
         askAll(shoal.port, tcp),
-        ...peers.map((peer) => askAll(peer.port, tcp)),
+        // Only Shoal has a cache that may answer the second time.
+        ...(again ? [] : peers.map((peer) => askAll(peer.port, tcp))),
       ])
+      if (!again) theirs = asked
       let agreed = 0
       let split = 0
       const wrong: string[] = []

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import type { Problem } from '../../src/corefile/parse-context.ts'
@@ -9,9 +8,10 @@ import { plugin } from '../../src/plugins/auto/index.ts'
 import { walkZones } from '../../src/plugins/auto/walk-zones.ts'
 import { parseWith } from '../support/directives.ts'
 import { aBlock, aQuery } from '../support/front.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { openZoneChain, shown } from '../support/zone-chain.ts'
 
-const top = mkdtempSync(join(tmpdir(), 'shoal-'))
+const top = temporaryFolder()
 const zone = (serial: number, address = '192.0.2.1') =>
   `$TTL 300\n@ IN SOA ns admin ${serial} 7200 3600 1209600 60\n@ NS ns\nwww A ${address}\n`
 /** A new folder with these files. */

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { Query } from '../../src/chain/query.ts'
@@ -10,9 +9,10 @@ import { plugin } from '../../src/plugins/file/index.ts'
 import { NXDOMAIN_OUTCOME, ZONE_SET } from '../../src/zone/zone-store.ts'
 import { parseWith } from '../support/directives.ts'
 import { aBlock, aQuery, aReply } from '../support/front.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { openZoneChain, shown } from '../support/zone-chain.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-'))
+const folder = temporaryFolder()
 const file = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)

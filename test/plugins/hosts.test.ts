@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import type { HostsSource } from '../../src/plugins/hosts/hosts-source.ts'
@@ -8,9 +7,10 @@ import { plugin } from '../../src/plugins/hosts/index.ts'
 import { ABSENT, NODATA } from '../../src/zone/outcomes.ts'
 import { parseWith } from '../support/directives.ts'
 import { aQuery } from '../support/front.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { openZoneChain, shown } from '../support/zone-chain.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-'))
+const folder = temporaryFolder()
 const file = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import dnsPacket, { type Answer } from 'dns-packet'
@@ -15,10 +14,11 @@ import { REQUIRED, ReplyWriter } from '../../src/wire/reply-writer.ts'
 import { OCTETS_PER_CALL_NONE, octetsPerCall } from '../support/allocations.ts'
 import { parseWith } from '../support/directives.ts'
 import { aClient, aLog, aQuery, aReply } from '../support/front.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31) + 1)
 console.log(`SEED=${seed}`)
-const folder = mkdtempSync(join(tmpdir(), 'shoal-'))
+const folder = temporaryFolder()
 const file = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadCorefile } from '../../src/plugins/load-corefile.ts'
 import { loadPlugin, PLUGINS } from '../../src/plugins/order.ts'
 import { findPlugins, parsePluginCfg } from '../../src/plugins/plugin-cfg.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-plugins-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 const file = join(folder, 'plugin.cfg')
 
 function install(name: string, exported: string, main = 'index.js'): void {

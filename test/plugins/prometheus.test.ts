@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { gunzipSync } from 'node:zlib'
@@ -24,8 +23,9 @@ import { parseWith } from '../support/directives.ts'
 import { freePort } from '../support/dns-client.ts'
 import { aBlock, aClient, aListener, aLog, anOutcome, aQuery, aReply } from '../support/front.ts'
 import { aServer } from '../support/server-control.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-'))
+const folder = temporaryFolder()
 const LOCAL = { host: '127.0.0.1', port: 0 }
 const OPTIONS: PrometheusOptions = { address: LOCAL, runtimeMetrics: false, webConfigFile: undefined }
 

@@ -1,19 +1,18 @@
 /** The plugin that docs/writing-a-plugin.md shows, on the sources; test/package has it on the published package. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { Plugin } from '../../src/chain/plugin.ts'
 import { parsePluginCfg } from '../../src/plugins/plugin-cfg.ts'
 import { docExample } from '../support/doc-example.ts'
 import { aChainQuery, openHandler } from '../support/handler.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const PAGE = 'writing-a-plugin.md'
 const api = pathToFileURL(join(import.meta.dirname, '../../src/plugin-api.ts')).href
-const folder = mkdtempSync(join(tmpdir(), 'shoal-sinkhole-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 writeFileSync(join(folder, 'sinkhole.ts'), docExample(PAGE, 'ts').replace(`'shoal'`, `'${api}'`))
 const cfg = parsePluginCfg(docExample(PAGE, 'text'), join(folder, 'plugin.cfg'))
 const plugin = (await cfg.plugins.load('sinkhole')) as Plugin<object>

@@ -1,18 +1,17 @@
 /** Zone files into the store: owners larger than a slice, RRsets whose records lie apart. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { printRecord } from '../../src/rdata/record-text.ts'
 import { hasChanged, loadZone } from '../../src/sources/zone-file/load-zone.ts'
 import { BatchReader } from '../../src/zone/change-batch.ts'
 import { ZonePublishing } from '../../src/zone/zone-publisher.ts'
 import { ZoneStore } from '../../src/zone/zone-store.ts'
 import { Random, SEED } from '../support/random.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-load-zone-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 
 const HEAD = ['example. 60 IN SOA a.example. b.example. 1 2 3 4 5', 'example. 60 IN NS a.example.']
 

@@ -1,17 +1,16 @@
 /** Many zone files at once. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { ZoneFiles } from '../../src/sources/zone-file/zone-files.ts'
 import type { ZoneChange } from '../../src/zone/zone-change.ts'
 import { ZonePublishing } from '../../src/zone/zone-publisher.ts'
 import { ZoneStore } from '../../src/zone/zone-store.ts'
 import { aLog } from '../support/front.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-zone-files-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 
 const ZONES = 50
 const settings = Array.from({ length: ZONES }, (_, i) => {

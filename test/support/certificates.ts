@@ -1,8 +1,8 @@
 /** Certificates for TLS tests, made by the openssl command for one test run: a CA, a server's and a client's. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryFolder } from './temporary-folder.ts'
 
 export interface Certificates {
   /** Folder with ca.pem, server.pem, server.key, client.pem, client.key. */
@@ -10,7 +10,6 @@ export interface Certificates {
   readonly ca: string
   readonly server: { readonly cert: string; readonly key: string }
   readonly client: { readonly cert: string; readonly key: string }
-  remove(): void
 }
 
 /** A CA in a folder: ca.pem and ca.key. Its members throw what the openssl command says. */
@@ -53,12 +52,11 @@ export function makeApiCertificates(folder: string, subjectAltName: string): voi
 
 /** The server's certificate is for `dns.example.org` and 127.0.0.1. Undefined where there is no openssl. */
 export function makeCertificates(): Certificates | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-tls-'))
+  const folder = temporaryFolder()
   let authority: Authority
   try {
     authority = new Authority(folder)
   } catch (error) {
-    rmSync(folder, { recursive: true })
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
@@ -70,6 +68,5 @@ export function makeCertificates(): Certificates | undefined {
     ca: read('ca.pem'),
     server: { cert: read('server.pem'), key: read('server.key') },
     client: { cert: read('client.pem'), key: read('client.key') },
-    remove: () => rmSync(folder, { recursive: true }),
   }
 }

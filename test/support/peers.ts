@@ -3,10 +3,10 @@
  * not installed the tests that need it are skipped and say so, unless SHOAL_REQUIRE_PEERS is set (CI).
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { composeTestQuery, freePort, openUdpClient } from './dns-client.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 export interface PeerZone {
   /** Without the final dot. */
@@ -49,7 +49,7 @@ export function missingPeers(...names: PeerName[]): string | false {
 
 /** Starts the server and waits until it answers for the last zone. */
 export async function startPeer(name: PeerName, zones: readonly PeerZone[]): Promise<Peer> {
-  const folder = mkdtempSync(join(tmpdir(), `shoal-${name}-`))
+  const folder = temporaryFolder()
   chmodSync(folder, 0o755)
   const port = await freePort()
   const args = { knot: knot, nsd: nsd, bind: bind }[name](folder, port, zones)
@@ -60,7 +60,6 @@ export async function startPeer(name: PeerName, zones: readonly PeerZone[]): Pro
     await answering(name, child, port, zones, () => output)
   } catch (error) {
     child.kill('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
     throw error
   }
   return {
@@ -72,7 +71,6 @@ export async function startPeer(name: PeerName, zones: readonly PeerZone[]): Pro
       const timer = setTimeout(() => child.kill('SIGKILL'), 3000)
       await ended
       clearTimeout(timer)
-      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -1,14 +1,15 @@
 /**
  * Starts bin/shoal with a Corefile on free ports, waits until it serves, and stops it. `PORT` in the Corefile stands for
- * the DNS port, `PORT1`, `PORT2` and so on for further ones.
+ * the DNS port, `PORT1`, `PORT2` and so on for further ones. `npm test` builds first and sets SHOAL_BUILT: these servers
+ * are then what is published, which starts and reloads in half the time. Without it they run the sources.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './dns-client.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 import { until } from './until.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -69,7 +70,7 @@ export async function startServer(corefile: string, options: ServerOptions = {})
 
 /** As `startServer`, without waiting for anything. */
 export async function spawnServer(corefile: string, options: ServerOptions = {}): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-test-'))
+  const folder = temporaryFolder()
   const ports = await freePorts(new Set(corefile.match(/\bPORT\d*\b/g) ?? ['PORT']))
   const writeCorefile = (text: string): void =>
     writeFileSync(

@@ -2,7 +2,7 @@
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  milliseconds = 5000,
+  milliseconds = 10_000,
 ): Promise<void> {
   const end = performance.now() + milliseconds
   while (!(await condition())) {

@@ -255,7 +255,7 @@ test('answering allocates nothing, proofs included', async () => {
         writer.begin(query, out, 0, 1232)
         store.answer(found, query, writer)
         writer.end()
-      }, 100_000)
+      }, 50_000)
       assert.ok(octets < OCTETS_PER_CALL_NONE, `${signing} ${ask}: ${octets} octets`)
     }
   }

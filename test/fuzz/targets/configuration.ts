@@ -1,16 +1,16 @@
 /** What an operator writes: whole configurations with every plugin's options, plugin.cfg, the command line. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseCommandLine, UsageError } from '../../../src/command-line.ts'
 import { CorefileError } from '../../../src/corefile/corefile-error.ts'
 import { loadServerConfig } from '../../../src/corefile/load-server-config.ts'
 import { PLUGINS } from '../../../src/plugins/order.ts'
 import { findPlugins, parsePluginCfg } from '../../../src/plugins/plugin-cfg.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type FuzzTarget, octets, textOf, unlessRefused } from '../target.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-fuzz-configuration-'))
+const folder = temporaryFolder()
 const { plugins } = findPlugins(folder)
 const READMES = join(import.meta.dirname, '../../../src/plugins')
 

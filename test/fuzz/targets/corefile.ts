@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseCidr, reverseZones } from '../../../src/corefile/cidr.ts'
 import { CorefileError } from '../../../src/corefile/corefile-error.ts'
 import { parseGoDuration, printGoDuration } from '../../../src/corefile/go-duration.ts'
@@ -11,10 +8,11 @@ import { printProblem } from '../../../src/corefile/report.ts'
 import { resolveKeys } from '../../../src/corefile/server-keys.ts'
 import { printTokens, scanTokens } from '../../../src/corefile/tokens.ts'
 import { zonesOfArgument } from '../../../src/corefile/zone-argument.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type FuzzTarget, octets, textOf } from '../target.ts'
 
 // Imports are looked for here, so that a run does not depend on the folder it was started in.
-const empty = mkdtempSync(join(tmpdir(), 'shoal-fuzz-corefile-'))
+const empty = temporaryFolder()
 const environment = { A: 'a.org', B: '{$A}', LOOP: '{$LOOP}', BRACE: '{' }
 
 const SAMPLES = [

@@ -1,14 +1,14 @@
 /** Small line-by-line files: hosts, resolv.conf, weights. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CorefileError } from '../../../src/corefile/corefile-error.ts'
 import { parseResolver, parseTarget } from '../../../src/plugins/forward/targets.ts'
 import { HostTable } from '../../../src/plugins/hosts/host-table.ts'
 import { parseWeights } from '../../../src/plugins/loadbalance/weight-file.ts'
 import { lowerCased, nameSize } from '../../../src/wire/name.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type FuzzTarget, octets, textOf, toHex, unlessRefused } from '../target.ts'
 
 const ADDRESS_WORDS = [
@@ -47,7 +47,7 @@ export const hostsFile: FuzzTarget = {
   },
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-fuzz-files-'))
+const folder = temporaryFolder()
 const resolvConfFile = join(folder, 'resolv.conf')
 const AT = { file: 'Corefile', line: 1, column: 1 }
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { validateHeaderValue } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { scanSettings } from '../../../src/plugins/prometheus/settings-file.ts'
 import { openWebConfig } from '../../../src/plugins/prometheus/web-config.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type FuzzTarget, octets, textOf } from '../target.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-fuzz-web-'))
+const folder = temporaryFolder()
 const path = join(folder, 'web.yml')
 for (const name of ['server.crt', 'server.key', 'ca.crt']) writeFileSync(join(folder, name), 'not looked into')
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { validateRdata } from '../../../src/rdata/rdata.ts'
 import { printRecord, scanRecord } from '../../../src/rdata/record-text.ts'
@@ -9,6 +8,7 @@ import { ZoneFileError } from '../../../src/rdata/zone-file/zone-file-error.ts'
 import { checkZone } from '../../../src/sources/zone-file/check-zone.ts'
 import { isSubdomain, textToName } from '../../../src/wire/name.ts'
 import { RR_FIXTURES } from '../../rdata/rr-fixtures.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { type FuzzTarget, octets, textOf, toHex } from '../target.ts'
 import { scannedAgain } from './rdata.ts'
 
@@ -18,7 +18,7 @@ const APEX = textToName(ZONE)
 const RECORDS_CHECKED_MAX = 200
 
 // Files that an input includes are looked for here.
-const folder = mkdtempSync(join(tmpdir(), 'shoal-fuzz-zone-'))
+const folder = temporaryFolder()
 writeFileSync(join(folder, 'included.zone'), 'in 60 A 192.0.2.9\n')
 
 const SAMPLES = [

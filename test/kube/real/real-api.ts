@@ -6,14 +6,14 @@
  *   services have no watch cache: lists and watches come from etcd, so a compaction there is a 410 here; the others have one
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseAllDocuments } from 'yaml'
 import { makeApiCertificates } from '../../support/certificates.ts'
 import { freePort } from '../../support/dns-client.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 import { until } from '../../support/until.ts'
 import type { Programs } from './programs.ts'
 
@@ -53,7 +53,7 @@ export class RealApi {
 
   private constructor(programs: Programs) {
     this.#programs = programs
-    this.folder = mkdtempSync(join(tmpdir(), 'shoal-kube-real-'))
+    this.folder = temporaryFolder()
   }
 
   /** Resolves when it is ready: after about 15 s. */
@@ -265,24 +265,20 @@ export class RealApi {
 /** The account and its rights as deploy.sh prints them for a Corefile, under another name. */
 function manifestsFor(name: string, options: string): readonly Manifest[] {
   const corefile = `.:53 {\nkubernetes cluster.local clusterset.local {\n${options}\n}\n}\n`
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-deploy-'))
-  try {
-    writeFileSync(join(folder, 'Corefile'), corefile)
-    const printed = execFileSync(
-      DEPLOY,
-      ['--offline', '--dns-ip', '10.96.0.10', '--corefile', join(folder, 'Corefile')],
-      {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
-    return parseAllDocuments(printed)
-      .map((document) => document.toJS() as Manifest | null)
-      .filter((each): each is Manifest => each !== null && each.kind in KINDS)
-      .map((each) => JSON.parse(JSON.stringify(each).replaceAll(/"(system:)?shoal"/g, `"$1${name}"`)) as Manifest)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+  const folder = temporaryFolder()
+  writeFileSync(join(folder, 'Corefile'), corefile)
+  const printed = execFileSync(
+    DEPLOY,
+    ['--offline', '--dns-ip', '10.96.0.10', '--corefile', join(folder, 'Corefile')],
+    {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  return parseAllDocuments(printed)
+    .map((document) => document.toJS() as Manifest | null)
+    .filter((each): each is Manifest => each !== null && each.kind in KINDS)
+    .map((each) => JSON.parse(JSON.stringify(each).replaceAll(/"(system:)?shoal"/g, `"$1${name}"`)) as Manifest)
 }
 
 /** The part of KEP-1645's definition that matters here. */

@@ -4,14 +4,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { plugin } from '../../../src/plugins/forward/index.ts'
 import { makeCertificates } from '../../support/certificates.ts'
 import { addressesOf, fakeReply } from '../../support/fake-upstream.ts'
 import { aChainQuery, closeAll, openHandler } from '../../support/handler.ts'
 
 const certificates = makeCertificates()
-after(() => certificates?.remove())
 const skip = certificates === undefined && 'no openssl command'
 
 interface Asked {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test, { after } from 'node:test'
+import test from 'node:test'
 import { plugin } from '../../../src/plugins/forward/index.ts'
 import { DEFAULTS, type Stanza, type Target } from '../../../src/plugins/forward/options.ts'
 import { splitHost } from '../../../src/plugins/forward/targets.ts'
@@ -10,9 +9,9 @@ import { addressAndPort } from '../../../src/plugins/forward/upstream/upstream-a
 import { parseWith } from '../../support/directives.ts'
 import { fakeReply, openFakeUpstream } from '../../support/fake-upstream.ts'
 import { closeAll } from '../../support/handler.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-forward-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 const file = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)

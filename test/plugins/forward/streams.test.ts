@@ -120,10 +120,10 @@ test('source_address is where queries come from', async (t) => {
 const certificates = makeCertificates()
 
 test('tls://', { skip: certificates === undefined && 'no openssl command' }, async (t) => {
-  const { folder, server, ca, remove } = certificates!
+  const { folder, server, ca } = certificates!
   const upstream = await openFakeUpstream(ok, { tls: server })
   const picky = await openFakeUpstream(ok, { tls: { ...server, ca, requestCert: true } })
-  t.after(() => closeAll(upstream, picky, { close: remove }))
+  t.after(() => closeAll(upstream, picky))
   const to = `tls://127.0.0.1:${upstream.port}`
   const cases: readonly { corefile: string; want: RegExp | undefined }[] = [
     { corefile: `forward . ${to} {\ntls ${folder}/ca.pem\n}`, want: undefined },

@@ -1,10 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: $GENERATE's modifiers look like that
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { printRdata } from '../../../src/rdata/rdata.ts'
 import { className, typeName } from '../../../src/rdata/rr-types.ts'
 import type { RecordSlice } from '../../../src/rdata/text/record-slice.ts'
@@ -18,9 +17,9 @@ import { ZoneFileError } from '../../../src/rdata/zone-file/zone-file-error.ts'
 import { nameToText } from '../../../src/wire/name.ts'
 import { findProgram, missingPrograms } from '../../support/peers.ts'
 import { Random, SEED } from '../../support/random.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'shoal-zone-file-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 
 function file(name: string, text: string): string {
   const path = join(folder, name)

@@ -4,81 +4,25 @@ import dgram from 'node:dgram'
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { describe, test } from 'node:test'
 import { composeTestQuery, freePort, openTcpClient, openUdpClient } from '../support/dns-client.ts'
-import { type ServerOptions, spawnServer, startServer, type TestServer } from '../support/server.ts'
+import type { TestServer } from '../support/server.ts'
 import { steadyQueries } from '../support/steady-queries.ts'
 import { trailerOf } from '../support/stub-engine.ts'
+import { answering, ask, isAlive, QUERY, spawnStub, startStub } from '../support/stub-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
-const main = fileURLToPath(new URL('../support/stub-main.ts', import.meta.url))
-const COREFILE = '.:PORT {\n  whoami\n}\n'
-const QUERY = composeTestQuery('now.example', 1)
-const running: TestServer[] = []
-after(() => Promise.all(running.map((server) => server.stop())))
-
-interface StubOptions extends ServerOptions {
-  readonly processes?: number
-  readonly limits?: object
-}
-
-function withStub({ processes = 2, limits, ...options }: StubOptions): ServerOptions {
-  const env = { ...options.env, ...(limits === undefined ? {} : { SHOAL_TEST_LIMITS: JSON.stringify(limits) }) }
-  return { ...options, main, env, args: ['-processes', String(processes), ...(options.args ?? [])] }
-}
-
-async function start(options: StubOptions = {}, corefile = COREFILE): Promise<TestServer> {
-  const server = await startServer(corefile, withStub(options))
-  running.push(server)
-  return server
-}
-
-async function spawn(options: StubOptions = {}, corefile = COREFILE): Promise<TestServer> {
-  const server = await spawnServer(corefile, withStub(options))
-  running.push(server)
-  return server
-}
-
-/** Asks from fresh source ports until each of `count` processes has answered; returns their ids. */
-async function answering(port: number, count: number, qname = 'now.example'): Promise<Set<number>> {
-  const pids = new Set<number>()
-  await until(`${count} processes answer`, async () => {
-    const clients = Array.from({ length: 16 }, () => openUdpClient(port))
-    for (const reply of await Promise.all(clients.map((client) => client.ask(composeTestQuery(qname, 1), 500)))) {
-      if (reply !== undefined) pids.add(trailerOf(reply).pid)
-    }
-    for (const client of clients) client.close()
-    return pids.size >= count
-  })
-  return pids
-}
-
-function ask(port: number, qname = 'now.example', milliseconds?: number): Promise<Uint8Array | undefined> {
-  const client = openUdpClient(port)
-  return client.ask(composeTestQuery(qname, 1), milliseconds).finally(() => client.close())
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
-// The one that measures times runs alone.
-describe('worker death', testDeath)
-describe('all else', { concurrency: 4 }, () => {
+// A few at a time: each waits for processes to start and to end.
+describe('processes', { concurrency: 3 }, () => {
   for (const processes of [1, 2])
-    describe(`-processes ${processes}`, { concurrency: 4 }, () => testProcesses(processes))
+    describe(`-processes ${processes}`, { concurrency: 2 }, () => testProcesses(processes))
   testSupervision()
 })
 
 function testProcesses(processes: number): void {
   test('serves over UDP and TCP, IPv4 and IPv6, and says so only then', async () => {
-    const server = await start({ processes })
+    const server = await startStub({ processes })
     assert.equal(server.lines[0], `.:${server.port}`)
     assert.match(server.lines[1]!, /^Shoal-/)
     assert.match(server.lines.join('\n'), /\[INFO\] UDP transport (dgram|mmsg): /)
@@ -94,7 +38,7 @@ function testProcesses(processes: number): void {
   })
 
   test('-quiet prints nothing', async () => {
-    const server = await spawn({ processes, args: ['-quiet'] })
+    const server = await spawnStub({ processes, args: ['-quiet'] })
     await until('it serves', async () => (await ask(server.port, 'now.example', 100)) !== undefined)
     assert.deepEqual([server.lines, server.errors], [[], []])
   })
@@ -105,7 +49,7 @@ function testProcesses(processes: number): void {
       const socket = protocol === 'udp' ? dgram.createSocket('udp4') : net.createServer()
       if (socket instanceof dgram.Socket) await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve))
       else await new Promise<void>((resolve) => socket.listen(port, '127.0.0.1', resolve))
-      const server = await spawn({ processes }, `.:${port} {\n  bind 127.0.0.1\n  whoami\n}\n`)
+      const server = await spawnStub({ processes }, `.:${port} {\n  bind 127.0.0.1\n  whoami\n}\n`)
       assert.equal(await server.ended(), 1)
       assert.deepEqual(server.errors, [`listen ${protocol} 127.0.0.1:${port}: address already in use`])
       assert.deepEqual(server.lines, [])
@@ -114,19 +58,19 @@ function testProcesses(processes: number): void {
   }
 
   test("an engine that can't be built ends the start with code 1", async () => {
-    const server = await spawn({ processes }, 'bad.example:PORT {\n  whoami\n}\n')
+    const server = await spawnStub({ processes }, 'bad.example:PORT {\n  whoami\n}\n')
     assert.equal(await server.ended(), 1)
     assert.deepEqual(server.errors, ['the stub refuses this configuration'])
   })
 
   test('a Corefile with an error ends the start with code 1, file and line', async () => {
-    const server = await spawn({ processes }, '.:PORT {\n  whoami\n  nosuchplugin\n}\n')
+    const server = await spawnStub({ processes }, '.:PORT {\n  whoami\n  nosuchplugin\n}\n')
     assert.equal(await server.ended(), 1)
     assert.match(server.errors[0]!, /^Corefile:3 - .*nosuchplugin/)
   })
 
   test('SIGTERM answers what is in flight, removes the pidfile, exits 0', async () => {
-    const server = await start({ processes, args: ['-pidfile', 'pid'] })
+    const server = await startStub({ processes, args: ['-pidfile', 'pid'] })
     const pidfile = join(server.folder, 'pid')
     assert.equal(readFileSync(pidfile, 'utf8'), `${server.pid}\n`)
     assert.equal(statSync(pidfile).mode & 0o777, 0o644)
@@ -143,7 +87,7 @@ function testProcesses(processes: number): void {
 
   test('lameduck: answers until it is over', async () => {
     const corefile = '.:PORT {\n  whoami\n  health 127.0.0.1:PORT1 {\n    lameduck 600ms\n  }\n}\n'
-    const server = await start({ processes }, corefile)
+    const server = await startStub({ processes }, corefile)
     server.signal('SIGTERM')
     await server.line(/lameduck/)
     await using steady = steadyQueries({ port: server.port, perSecond: 200 })
@@ -153,19 +97,19 @@ function testProcesses(processes: number): void {
   })
 
   test('SIGINT exits 0; SIGQUIT exits 0; SIGHUP is ignored', async () => {
-    const server = await start({ processes })
+    const server = await startStub({ processes })
     server.signal('SIGHUP')
     assert.ok(await ask(server.port))
     server.signal('SIGINT')
     assert.equal(await server.ended(), 0)
     assert.ok(server.lines.includes('[INFO] SIGINT: Shutting down'))
-    const other = await start({ processes })
+    const other = await startStub({ processes })
     other.signal('SIGQUIT')
     assert.equal(await other.ended(), 0)
   })
 
   test('a second SIGINT exits 2', async () => {
-    const server = await start(
+    const server = await startStub(
       { processes },
       '.:PORT {\n  whoami\n  health 127.0.0.1:PORT1 {\n    lameduck 30s\n  }\n}\n',
     )
@@ -176,14 +120,14 @@ function testProcesses(processes: number): void {
   })
 
   test('an exception on the event loop costs the query, not the process', async () => {
-    const server = await start({ processes })
+    const server = await startStub({ processes })
     assert.equal(await ask(server.port, 'throw.example', 200), undefined)
     await server.line(/\[ERROR\] the event loop met an exception at query [0-9a-f]+: Error: thrown by the stub/)
     await answering(server.port, processes)
   })
 
   test('reloads, good and bad, under steady queries: none lost, and the new one after the old', async () => {
-    const server = await start({ processes })
+    const server = await startStub({ processes })
     const newest = { generation: 0, atMs: Number.POSITIVE_INFINITY }
     const wrong: string[] = []
     await using steady = steadyQueries({
@@ -225,7 +169,7 @@ function testProcesses(processes: number): void {
   })
 
   test('a reload opens what is new, closes what is gone, and keeps TCP connections', async () => {
-    const server = await start({ processes }, '.:PORT {\n  whoami\n}\n.:PORT1 {\n  whoami\n}\n')
+    const server = await startStub({ processes }, '.:PORT {\n  whoami\n}\n.:PORT1 {\n  whoami\n}\n')
     const [kept, gone] = server.ports as [number, number]
     const tcp = openTcpClient(kept)
     assert.ok(await tcp.ask(QUERY))
@@ -243,7 +187,7 @@ function testProcesses(processes: number): void {
   })
 
   test('a reload to a port that is taken leaves everything as it was', async () => {
-    const server = await start({ processes })
+    const server = await startStub({ processes })
     const taken = net.createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
     const { port } = taken.address() as net.AddressInfo
@@ -261,7 +205,7 @@ function testProcesses(processes: number): void {
   })
 
   test('a Corefile that is gone or empty does not bring the default configuration', async () => {
-    const server = await start({ processes })
+    const server = await startStub({ processes })
     server.writeCorefile('# nothing yet\n')
     server.signal('SIGUSR1')
     await server.line(/\[ERROR\] SIGUSR1: Corefile has no server block/)
@@ -273,7 +217,7 @@ function testProcesses(processes: number): void {
 
   test('counters never go back over a reload', async () => {
     const corefile = '.:PORT {\n  whoami\n  prometheus 127.0.0.1:PORT1\n}\n'
-    const server = await start({ processes }, corefile)
+    const server = await startStub({ processes }, corefile)
     const count = async (): Promise<number> => {
       const text = await (await fetch(`http://127.0.0.1:${server.ports[1]}/metrics`)).text()
       assert.match(text, /^shoal_udp_transport_info\{transport="(mmsg|dgram)",.*\} [12]$/m)
@@ -290,39 +234,9 @@ function testProcesses(processes: number): void {
   })
 }
 
-function testDeath(): void {
-  test('SIGKILL of workers under load: at most 3 lost per kill, replaced within 500 ms, counters stay', async () => {
-    const corefile = '.:PORT {\n  whoami\n  prometheus 127.0.0.1:PORT1\n}\n'
-    const server = await start({ processes: 2 }, corefile)
-    const scrape = async (): Promise<string> => (await fetch(`http://127.0.0.1:${server.ports[1]}/metrics`)).text()
-    await using steady = steadyQueries({ port: server.port, perSecond: 200 })
-    const KILLS = 5
-    const times: number[] = []
-    let counted = 0
-    for (let i = 0; i < KILLS; i++) {
-      const before = await answering(server.port, 2)
-      const text = await scrape()
-      const count = Number(/^stub_queries_total (\d+)$/m.exec(text)?.[1])
-      assert.ok(count >= counted, `${count} after ${counted}`)
-      counted = count
-      const victim = [...before][i % 2]!
-      const startedAt = performance.now()
-      process.kill(victim, 'SIGKILL')
-      await until('two serve again', async () => /^shoal_workers 2$/m.test(await scrape()) && !isAlive(victim), 5000)
-      times.push(performance.now() - startedAt)
-    }
-    const { lost } = await steady.stop()
-    assert.ok(lost <= 3 * KILLS, `${lost} lost in ${KILLS} kills`)
-    const median = times.toSorted((a, b) => a - b)[KILLS >> 1]!
-    assert.ok(median < 500, `full strength after ${times.map(Math.round)} ms`)
-    assert.match(await scrape(), new RegExp(`^shoal_worker_restarts_total ${KILLS}$`, 'm'))
-    assert.match(server.lines.join('\n'), /\[WARNING\] worker process \d+ ended \(signal SIGKILL\) and is replaced/)
-  })
-}
-
 function testSupervision(): void {
   test('SIGTERM does not wait for a query that is never answered', { timeout: 20_000 }, async () => {
-    const server = await start({ processes: 2 })
+    const server = await startStub({ processes: 2 })
     void ask(server.port, 'late60000.example', 100)
     await new Promise((resolve) => setTimeout(resolve, 100))
     const startedAt = performance.now()
@@ -336,7 +250,7 @@ function testSupervision(): void {
     { title: 'an endless loop', stop: (server: TestServer) => void ask(server.port, 'hang.example', 50) },
   ]) {
     test(`a worker that hangs (${title}) is killed by the watchdog and replaced`, async () => {
-      const server = await start({ limits: { heartbeatMs: 100, silentTicksMax: 5 } })
+      const server = await startStub({ limits: { heartbeatMs: 100, silentTicksMax: 5 } })
       const before = await answering(server.port, 2)
       stop(server, [...before][0]!)
       await server.line(/\[ERROR\] worker process \d+ missed 5 heartbeats and is killed/)
@@ -349,8 +263,8 @@ function testSupervision(): void {
 
   test('a worker whose query crashes it is replaced; a crash loop backs off and turns readiness off until it is over', async () => {
     const corefile = '.:PORT {\n  whoami\n  ready 127.0.0.1:PORT1 {\n    monitor continuously\n  }\n}\n'
-    const dies = join(process.env['TMPDIR'] ?? '/tmp', `shoal-test-dies-${process.pid}`)
-    const server = await start(
+    const dies = join(temporaryFolder(), 'dies')
+    const server = await startStub(
       { env: { SHOAL_TEST_DIES: dies }, limits: { backoffMs: 50, backoffMsMax: 200 } },
       corefile,
     )
@@ -369,20 +283,19 @@ function testSupervision(): void {
   })
 
   test('a worker that dies at the very start ends it with code 1', async () => {
-    const dies = join(process.env['TMPDIR'] ?? '/tmp', `shoal-test-dies-first-${process.pid}`)
+    const dies = join(temporaryFolder(), 'dies')
     writeFileSync(dies, '')
-    const server = await spawn({ env: { SHOAL_TEST_DIES: dies } })
+    const server = await spawnStub({ env: { SHOAL_TEST_DIES: dies } })
     assert.equal(await server.ended(), 1)
     assert.match(server.errors.join('\n'), /worker process \d+ ended before it served: exit code 9/)
-    rmSync(dies)
   })
 
   test('a worker that is busy while it starts has longer than one that serves', async () => {
     const limits = { heartbeatMs: 50, silentTicksMax: 4 }
-    const server = await start({ env: { SHOAL_TEST_STARTS_MS: '1500' }, limits })
+    const server = await startStub({ env: { SHOAL_TEST_STARTS_MS: '1500' }, limits })
     await answering(server.port, 2)
     assert.doesNotMatch(server.lines.join('\n'), /is killed/)
-    const stuck = await spawn({
+    const stuck = await spawnStub({
       env: { SHOAL_TEST_STARTS_MS: '20000' },
       limits: { ...limits, startSilenceMsMax: 2000 },
     })
@@ -391,7 +304,7 @@ function testSupervision(): void {
   })
 
   test('workers end when the primary is killed, and ignore signals meant for it', async () => {
-    const server = await start()
+    const server = await startStub()
     const workers = await server.workers()
     for (const pid of workers)
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const) process.kill(pid, signal)
@@ -401,7 +314,7 @@ function testSupervision(): void {
   })
 
   test('a worker that is killed while a reload is under way gets the new configuration', async () => {
-    const server = await start()
+    const server = await startStub()
     const before = await answering(server.port, 2)
     server.writeCorefile('.:PORT {\n  whoami\n  debug\n}\n')
     process.kill([...before][0]!, 'SIGKILL')
