@@ -7,11 +7,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './dns-client.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { until } from './until.ts'
 
+/** Between the end of a process and its last lines. */
+const LAST_LINES_MS = 500
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface ServerOptions {
@@ -144,6 +147,8 @@ class Running implements TestServer {
 
   async ended(milliseconds = 10_000): Promise<number | string> {
     await until('the server ends', () => this.#child.exitCode !== null || this.#child.signalCode !== null, milliseconds)
+    // What it printed last; a worker that is still ending may hold the pipes open.
+    await Promise.race([this.#exited, setTimeout(LAST_LINES_MS)])
     return this.#child.exitCode ?? this.#child.signalCode!
   }
 
