@@ -103,7 +103,7 @@ export interface ServerControl {
  */
 export interface PrimaryPart {
   /** Resolves when the part does its work (a zone is loaded, a listener is open). A rejection fails the start or the reload. */
-  start(): Promise<void>
+  start(): void | Promise<void>
   /** After a swap, and at the end of the process. */
   stop(): Promise<void>
   /** Runs at SIGTERM while DNS is still served (health's lameduck). All parts' drains run side by side. */

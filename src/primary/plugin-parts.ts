@@ -3,6 +3,8 @@
  * those whose options and block are unchanged (the same source id) go on as they are.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 import type { Plugin, PrimaryContext, PrimaryPart, ServerControl } from '../chain/plugin.ts'
 import { CorefileError } from '../corefile/corefile-error.ts'
 import type { BlockConfig, PluginConfig, ServerConfig } from '../corefile/server-config.ts'
@@ -18,6 +20,8 @@ import { within } from './within.ts'
 const STOP_MS_MAX = 5000
 /** Parts that start at once: of thousands each holds what it starts with only as long as it takes. */
 const STARTING_MAX = 128
+/** How long parts are started one after another before others have the thread. */
+const SLICE_MS = 2
 
 export interface PartsContext {
   readonly loadPlugin: (name: string, module?: string) => Promise<Plugin>
@@ -217,20 +221,28 @@ class PartContext implements PrimaryContext {
 
 /** Starts the parts side by side. Rejects with the first failure; then no further ones are started. */
 async function startAll(parts: ReadonlyMap<number, RunningPart>): Promise<void> {
-  const waiting = parts.values()
+  const starting = new Set<Promise<void>>()
   let hasFailed = false
-  const startSome = async (): Promise<void> => {
-    for (const { name, part } of waiting) {
-      if (hasFailed) return
-      try {
-        await naming(name, () => part.start())
-      } catch (error) {
+  let fromMs = performance.now()
+  for (const { name, part } of parts.values()) {
+    const started = naming(name, () => part.start())
+    if (started instanceof Promise) {
+      const ended: Promise<void> = started.then(() => {
+        starting.delete(ended)
+      })
+      starting.add(ended)
+      ended.catch(() => {
         hasFailed = true
-        throw error
-      }
+      })
+      if (starting.size >= STARTING_MAX) await Promise.race(starting)
     }
+    if (performance.now() - fromMs >= SLICE_MS) {
+      await nextTurn()
+      fromMs = performance.now()
+    }
+    if (hasFailed) break
   }
-  await Promise.all(Array.from({ length: Math.min(STARTING_MAX, parts.size) }, startSome))
+  await Promise.all(starting)
 }
 
 /** The plugins that the configuration names, by `keyOf`. */

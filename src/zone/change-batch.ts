@@ -39,6 +39,11 @@ export class BatchWriter {
     return this.#length
   }
 
+  /** Octets that it has room for; it grows with one that is larger. */
+  get capacity(): number {
+    return this.#bytes.length
+  }
+
   put(owner: Uint8Array, type: number, ttlSeconds: number, rdatas: readonly Uint8Array[]): void {
     packed.load(owner, type, ttlSeconds, rdatas)
     this.putPacked(packed)
@@ -83,9 +88,13 @@ export class BatchWriter {
   /** What was collected, in memory of its own. */
   take(): ChangeBatch {
     const batch = this.#bytes.slice(0, this.#length)
+    this.clear()
+    return batch
+  }
+
+  clear(): void {
     this.#length = 0
     this.#ownerLength = 0
-    return batch
   }
 
   #head(operation: number, from: Uint8Array, ownerAt: number, ownerLength: number): void {

@@ -68,10 +68,10 @@ export interface ZoneTransaction {
   drained(): Promise<void>
   /**
    * Of a replacement: the owners (octets in wire form as latin1) with an RRset that was put more than once, so that
-   * only the last put counts. Once all that was put so far is in this process's store.
+   * only the last put counts. At once, or when all that was put so far is in this process's store.
    */
-  repeated(): Promise<ReadonlySet<string>>
-  /** Resolves when every worker serves it. */
-  commit(): Promise<void>
+  repeated(): ReadonlySet<string> | Promise<ReadonlySet<string>>
+  /** Nothing when it is served: where there is one process, and no transaction of the zone before this one. Otherwise resolves when every worker serves it. */
+  commit(): void | Promise<void>
   abort(): void
 }

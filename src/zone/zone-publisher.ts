@@ -78,9 +78,7 @@ class Zone implements ZoneHandle {
   readonly apexName: Uint8Array
   readonly parts: ZonePublishingParts
   readonly #nextTransaction: () => number
-  /** Ends when all that was started before has ended. */
-  #tail: Promise<void> = Promise.resolve()
-  #isIdle = true
+  #lastTurn: Turn | undefined
 
   constructor(
     sourceId: number,
@@ -125,22 +123,9 @@ class Zone implements ZoneHandle {
     }
   }
 
-  /** A place in the zone's line: `before` settles when it is one's turn (undefined: at once), `end` lets the next one in. */
-  takeTurn(): { readonly before: Promise<void> | undefined; readonly end: () => void } {
-    const before = this.#isIdle ? undefined : this.#tail
-    this.#isIdle = false
-    let end!: () => void
-    const tail = new Promise<void>((resolve) => {
-      end = resolve
-    })
-    this.#tail = tail
-    return {
-      before,
-      end: () => {
-        if (this.#tail === tail) this.#isIdle = true
-        end()
-      },
-    }
+  takeTurn(): Turn {
+    this.#lastTurn = new Turn(this.#lastTurn)
+    return this.#lastTurn
   }
 
   /** To this process's store, then to the others. Throws what the store throws. */
@@ -150,12 +135,43 @@ class Zone implements ZoneHandle {
   }
 }
 
+/** A place in a zone's line. */
+class Turn {
+  /** Settles when it is one's turn; undefined: at once. */
+  readonly before: Promise<void> | undefined
+  #isOver = false
+  #ended: Promise<void> | undefined
+  #resolve: (() => void) | undefined
+
+  constructor(previous: Turn | undefined) {
+    this.before = previous === undefined ? undefined : previous.#whenOver()
+  }
+
+  /** Lets the next one in. */
+  end(): void {
+    this.#isOver = true
+    this.#resolve?.()
+  }
+
+  #whenOver(): Promise<void> | undefined {
+    if (this.#isOver) return undefined
+    this.#ended ??= new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    return this.#ended
+  }
+}
+
+/** Of transactions that are over: a zone with five records takes less time than the memory for its batch. */
+const spareBatches: BatchWriter[] = []
+const SPARE_BATCHES_MAX = 4
+
 class Transaction implements ZoneTransaction {
   readonly #zone: Zone
   readonly #mode: 'replace' | 'patch'
   readonly #id: number
-  readonly #batch = new BatchWriter()
-  readonly #turn: { readonly before: Promise<void> | undefined; readonly end: () => void }
+  readonly #batch = spareBatches.pop() ?? new BatchWriter()
+  readonly #turn: Turn
   /** Changes that wait for the transaction's turn. */
   #waiting: ZoneChange[] = []
   #isMyTurn: boolean
@@ -165,7 +181,7 @@ class Transaction implements ZoneTransaction {
   #failure: unknown
   /** Sends that haven't been taken yet. */
   #sends = 0
-  #sent: Promise<unknown> = Promise.resolve()
+  #sent: Promise<unknown> | undefined
   #usedMs = 0
 
   constructor(zone: Zone, mode: 'replace' | 'patch', id: number) {
@@ -211,33 +227,52 @@ class Transaction implements ZoneTransaction {
     this.#usedMs = 0
   }
 
-  async repeated(): Promise<ReadonlySet<string>> {
+  repeated(): ReadonlySet<string> | Promise<ReadonlySet<string>> {
+    this.#assertOpen()
     this.#flush()
-    await this.#ready
-    return this.#zone.parts.store.repeated(this.#id)
+    const { store } = this.#zone.parts
+    // What went to the store is there: batches, too, are applied before they are sent.
+    return this.#isMyTurn ? store.repeated(this.#id) : this.#ready!.then(() => store.repeated(this.#id))
   }
 
-  async commit(): Promise<void> {
+  commit(): void | Promise<void> {
     this.#assertOpen()
-    this.#isOver = true
+    this.#end()
+    return this.#isMyTurn && this.#sent === undefined ? this.#commitNow() : this.#commitLater()
+  }
+
+  async #commitLater(): Promise<void> {
+    await this.#ready
+    await this.#sent
+    await this.#commitNow()
+  }
+
+  #commitNow(): void | Promise<void> {
     try {
-      this.#flush()
-      await this.#ready
-      await this.#sent
       if (this.#failure !== undefined) throw this.#failure
-      await this.#zone.publish({ kind: 'commit', transaction: this.#id })
+      const serving = this.#zone.publish({ kind: 'commit', transaction: this.#id })
+      if (serving !== undefined)
+        return serving.then(
+          () => this.#turn.end(),
+          (error: unknown) => this.#failed(error),
+        )
     } catch (error) {
-      // Wherever it failed, no process may keep it half done.
-      this.#abandon()
-      throw error
-    } finally {
-      this.#turn.end()
+      this.#failed(error)
     }
+    this.#turn.end()
+  }
+
+  /** Wherever it failed, no process may keep it half done. */
+  #failed(error: unknown): never {
+    this.#abandon()
+    this.#turn.end()
+    throw error
   }
 
   abort(): void {
     if (this.#isOver) return
-    this.#isOver = true
+    this.#batch.clear()
+    this.#end()
     if (this.#isMyTurn) {
       this.#abandon()
       this.#turn.end()
@@ -248,6 +283,14 @@ class Transaction implements ZoneTransaction {
       this.#abandon()
       this.#turn.end()
     })
+  }
+
+  /** Nothing is put any more. */
+  #end(): void {
+    this.#isOver = true
+    this.#flush()
+    if (spareBatches.length < SPARE_BATCHES_MAX && this.#batch.capacity <= 2 * BATCH_SIZE)
+      spareBatches.push(this.#batch)
   }
 
   #assertOpen(): void {

@@ -13,7 +13,7 @@
  * changes in place, so a change costs the names it touches, and becomes visible whole.
  */
 import { assert } from '../assert.ts'
-import { nameToText, textToName } from '../wire/name.ts'
+import { equalNames, nameToText, textToName } from '../wire/name.ts'
 import { LABELS_MAX, type ParsedQuery } from '../wire/parsed-query.ts'
 import type { ReplyWriter } from '../wire/reply-writer.ts'
 import { Allocator } from './allocator.ts'
@@ -327,9 +327,9 @@ export class ZoneStore {
   }
 }
 
-function zoneKey({ sourceId, apex }: ZoneIdentity): string {
-  return `${sourceId}/${Buffer.from(apex).toString('latin1')}`
-}
+// Of the zone in hand: its labels, and the hashes of its suffixes.
+const labelsInHand = new Uint8Array(LABELS_MAX + 1)
+const hashesInHand = new Int32Array(LABELS_MAX + 1)
 
 /** What only the thread has that created the store. */
 class Writing {
@@ -338,8 +338,6 @@ class Writing {
   readonly #allocator: Allocator
   readonly #garbage: Garbage
   readonly #transactions = new Map<number, Transaction>()
-  /** The open transaction of a zone, by `zoneKey`. */
-  readonly #open = new Map<string, number>()
   /** Transactions that were given up: their commit throws this. */
   readonly #failed = new Map<number, unknown>()
   #timer: NodeJS.Immediate | NodeJS.Timeout | undefined
@@ -383,7 +381,7 @@ class Writing {
   #begin(change: ZoneChange & { kind: 'begin' }): void {
     try {
       const identity = this.#identify(change)
-      assert(!this.#open.has(zoneKey(identity)), 'transactions of one zone follow each other')
+      assert(this.#openOf(identity) === undefined, 'transactions of one zone follow each other')
       const slot = this.#slotOf(identity)
       const served = slot === undefined ? 0 : this.#words[this.#slotsAt + slot * ZONE_SLOT_WORDS + SLOT_ROOT]!
       const base = change.mode === 'patch' ? served : 0
@@ -392,7 +390,6 @@ class Writing {
         writer: new ZoneWriter(this.#words, this.#allocator, identity, base),
         base,
       })
-      this.#open.set(zoneKey(identity), change.transaction)
     } catch (error) {
       this.#failed.set(change.transaction, error)
       throw error
@@ -423,7 +420,6 @@ class Writing {
     }
     const { identity, writer, base } = transaction
     this.#transactions.delete(id)
-    this.#open.delete(zoneKey(identity))
     const words = this.#words
     const slot = this.#slotOf(identity)
     if (slot === undefined) {
@@ -446,16 +442,15 @@ class Writing {
   #abort(id: number): void {
     const transaction = this.#transactions.get(id)
     if (transaction === undefined) return
-    const { identity, writer, base } = transaction
+    const { writer, base } = transaction
     this.#transactions.delete(id)
-    this.#open.delete(zoneKey(identity))
     if (base !== 0) writer.draft.abandon()
     else this.#garbage.addUnseen(zoneBlocks(this.#words, writer.block))
   }
 
   #remove(change: ZoneChange & { kind: 'remove' }): void {
     const identity = this.#identify(change)
-    const open = this.#open.get(zoneKey(identity))
+    const open = this.#openOf(identity)
     if (open !== undefined) {
       this.#abort(open)
       this.#failed.set(open, new Error('the zone was removed'))
@@ -500,29 +495,46 @@ class Writing {
     readonly minimal?: boolean
   }): ZoneIdentity {
     const apex = textToName(change.apex)
-    const labels = new Uint8Array(LABELS_MAX + 1)
-    let labelCount = 0
-    for (let at = 0; apex[at] !== 0; at += apex[at]! + 1) labels[labelCount++] = at
-    labels[labelCount] = apex.length - 1
-    const hashes = new Int32Array(labelCount + 1)
-    const words = this.#words
-    hashSuffixes(apex, labels, labelCount, hashes, words[AT_HASH_SEED]!, words[AT_HASH_MULTIPLIER]!)
+    const labelCount = this.#hashApex(apex)
     const flags = change.form === 'flat' ? ZONE_FLAT : change.minimal === true ? ZONE_MINIMAL : 0
-    return { sourceId: change.sourceId, apex, labels, hashes, labelCount, apexHash: hashes[0]!, flags }
+    return { sourceId: change.sourceId, apex, labelCount, apexHash: hashesInHand[0]!, flags }
   }
 
-  #slotOf(identity: ZoneIdentity): number | undefined {
+  /** Takes the apex in hand. Returns its labels' number. */
+  #hashApex(apex: Uint8Array): number {
     const words = this.#words
-    const { apex, sourceId } = identity
-    const hash = zoneHash(identity.apexHash, sourceId)
+    let labelCount = 0
+    for (let at = 0; apex[at] !== 0; at += apex[at]! + 1) labelsInHand[labelCount++] = at
+    labelsInHand[labelCount] = apex.length - 1
+    hashSuffixes(apex, labelsInHand, labelCount, hashesInHand, words[AT_HASH_SEED]!, words[AT_HASH_MULTIPLIER]!)
+    return labelCount
+  }
+
+  /** The zone's open transaction; few are open at once. */
+  #openOf({ sourceId, apex }: ZoneIdentity): number | undefined {
+    for (const [id, { identity }] of this.#transactions) {
+      if (identity.sourceId === sourceId && equalNames(identity.apex, 0, apex, 0)) return id
+    }
+    return undefined
+  }
+
+  #slotOf({ apex, apexHash, sourceId }: ZoneIdentity): number | undefined {
+    return this.#slotAt(sourceId, apex, 0, apexHash)
+  }
+
+  /** The slot of the source's zone whose apex is `apex[from ..]`. */
+  #slotAt(sourceId: number, apex: Uint8Array, from: number, apexHash: number): number | undefined {
+    const words = this.#words
+    const size = apex.length - from
+    const hash = zoneHash(apexHash, sourceId)
     const leaf = findLeaf(words, words[AT_ZONE_TABLE]!, hash, words[AT_WORD_COUNT]! - 1)
     if (leaf === 0) return undefined
     for (let i = leaf + 1, end = i + 2 * (words[leaf]! & LEAF_COUNT_MASK); i < end; i += 2) {
       if (words[i] !== hash) continue
       const slot = words[i + 1]!
       const zone = words[this.#slotsAt + slot * ZONE_SLOT_WORDS + SLOT_ROOT]!
-      if (words[zone + ZONE_SOURCE] !== sourceId || apexOctets(words, zone) !== apex.length) continue
-      if (equalOctets(words, zone + ZONE_APEX, apex, 0, apex.length)) return slot
+      if (words[zone + ZONE_SOURCE] !== sourceId || apexOctets(words, zone) !== size) continue
+      if (equalOctets(words, zone + ZONE_APEX, apex, from, size)) return slot
     }
     return undefined
   }
@@ -562,10 +574,10 @@ class Writing {
   #noteZoneSet(identity: ZoneIdentity): void {
     const words = this.#words
     Atomics.add(words, this.#slotsAt + ZONE_SET * ZONE_SLOT_WORDS + SLOT_GENERATION, 1)
-    const { apex, labels, labelCount, hashes, sourceId } = identity
+    const { apex, sourceId } = identity
+    const labelCount = this.#hashApex(apex)
     for (let i = 1; i <= labelCount; i++) {
-      const around = apex.subarray(labels[i]!)
-      const slot = this.#slotOf({ ...identity, apex: around, apexHash: hashes[i]!, sourceId })
+      const slot = this.#slotAt(sourceId, apex, labelsInHand[i]!, hashesInHand[i]!)
       if (slot === undefined) continue
       Atomics.add(words, this.#slotsAt + slot * ZONE_SLOT_WORDS + SLOT_GENERATION, 1)
       return

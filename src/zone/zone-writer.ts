@@ -64,14 +64,13 @@ const labelsInHand = new Uint8Array(128)
 const hashesInHand = new Int32Array(129)
 const nsec3Hash = new Int32Array(NSEC3_KEY_WORDS)
 
+const NONE: ReadonlySet<string> = new Set()
+
 export interface ZoneIdentity {
   readonly sourceId: number
   /** Wire form, lower-case. */
   readonly apex: Uint8Array
-  readonly labels: Uint8Array
   readonly labelCount: number
-  /** Hashes of the apex's suffixes; that of the apex itself first. */
-  readonly hashes: Int32Array
   readonly apexHash: number
   /** ZONE_* bits that the form gives. */
   readonly flags: number
@@ -86,7 +85,8 @@ export class ZoneWriter {
   readonly #multiplier: number
   readonly #isFlat: boolean
   /** Owners (wire form, as latin1) with an RRset that was put a second time, when the zone is built anew. */
-  readonly repeated = new Set<string>()
+  repeated: ReadonlySet<string> = NONE
+  #repeated: Set<string> | undefined
   readonly #isWhole: boolean
   #apexIndex = 0
 
@@ -245,7 +245,9 @@ export class ZoneWriter {
 
   #noteRepeated(old: number): void {
     if (!this.#isWhole || old === 0 || !hasRRset(this.#words, old, reader.type)) return
-    this.repeated.add(Buffer.from(ownerInHand.subarray(0, reader.ownerLength)).toString('latin1'))
+    this.#repeated ??= new Set()
+    this.repeated = this.#repeated
+    this.#repeated.add(Buffer.from(ownerInHand.subarray(0, reader.ownerLength)).toString('latin1'))
   }
 
   /** Adds a node, and its parents up to one that exists: empty non-terminals. RFC 4592 section 2.2.2. */

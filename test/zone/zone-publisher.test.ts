@@ -41,9 +41,9 @@ function open(): { store: ZoneStore; other: OtherProcess; publishing: ZonePublis
   return { store, other, publishing: new ZonePublishing({ store, send: other.send }) }
 }
 
-const isSettled = async (promise: Promise<unknown>): Promise<boolean> => {
+const isSettled = async (promise: unknown): Promise<boolean> => {
   let settled = false
-  promise.then(
+  Promise.resolve(promise).then(
     () => {
       settled = true
     },
@@ -175,7 +175,7 @@ test('a process that cannot take it fails the commit, and no process keeps it ha
   isFailing = true
   const bad = zone.patch()
   bad.put(n('www.example.'), 1, 60, address(1))
-  await assert.rejects(bad.commit(), /worker is full/)
+  await assert.rejects(async () => bad.commit(), /worker is full/)
   isFailing = false
   const next = zone.patch()
   next.put(n('next.example.'), 1, 60, address(2))

@@ -53,7 +53,7 @@ function describe(store: ZoneStore): unknown[] {
   return [...store.zones()].map(({ names, records, serial }) => ({ names, records, serial }))
 }
 
-function putModel(store: ZoneStore, zone: ZoneModel): Promise<void> {
+async function putModel(store: ZoneStore, zone: ZoneModel): Promise<void> {
   const transaction = new ZonePublishing({ store, send: () => undefined })
     .forSource(1)
     .zone(nameToText(Buffer.from(zone.apex, 'latin1'), 0))
@@ -63,7 +63,7 @@ function putModel(store: ZoneStore, zone: ZoneModel): Promise<void> {
     for (const [type, { ttlSeconds, rdatas }] of types)
       transaction.put(latin(owner), type, ttlSeconds, rdatas.map(latin))
   }
-  return transaction.commit()
+  await transaction.commit()
 }
 
 test('a generation changes with every commit, unavailable and remove, and never comes back', async () => {
@@ -429,7 +429,7 @@ test('a full store refuses the transaction, keeps what it serves, and takes othe
       transaction.put(textToName(`h${i}.example.`), 16, 60, [
         Buffer.concat([Uint8Array.of(200), Buffer.alloc(200, 0x61)]),
       ])
-    await assert.rejects(transaction.commit(), StoreFullError)
+    await assert.rejects(async () => transaction.commit(), StoreFullError)
     assert.deepEqual(askStore(store, 'www.example. A')!.answer, ['www.example. 60 A 192.0.2.1'])
     store.reclaim()
     assert.equal(store.memory().used, used, mode)

@@ -29,7 +29,8 @@ const gathering = new Map<string, Promise<string | Buffer>>()
 /** An endpoint that the parts of several blocks have in common. */
 interface SharedEndpoint {
   readonly endpoint: LastingEndpoint
-  readonly opening: Promise<void>
+  /** Undefined when it has been opened, or couldn't be. */
+  opening: Promise<void> | undefined
   parts: number
 }
 
@@ -57,8 +58,8 @@ export class MetricsEndpoint implements PrimaryPart, EnabledBlock {
   }
 
   /** A port that is taken or a web configuration that can't be read is logged, and DNS goes on, as in CoreDNS. */
-  async start(): Promise<void> {
-    const { log, registry } = this.#context
+  start(): void | Promise<void> {
+    const { registry } = this.#context
     const { address, runtimeMetrics, webConfigFile } = this.#options
     registerProcessMetrics(registry)
     if (runtimeMetrics) addRuntimeMetrics(registry)
@@ -69,6 +70,11 @@ export class MetricsEndpoint implements PrimaryPart, EnabledBlock {
       this.#endpoint = shared.endpoint
       return shared.opening
     }
+    return this.#startAlone(webConfigFile)
+  }
+
+  async #startAlone(webConfigFile: string | undefined): Promise<void> {
+    const { log } = this.#context
     let web: WebConfig | undefined
     if (webConfigFile !== undefined) {
       try {
@@ -110,7 +116,11 @@ export class MetricsEndpoint implements PrimaryPart, EnabledBlock {
     let shared = endpoints.get(key)
     if (shared === undefined) {
       const endpoint = this.#newEndpoint(undefined)
-      shared = { endpoint, opening: endpoint.open(), parts: 0 }
+      const opened: SharedEndpoint = { endpoint, opening: undefined, parts: 0 }
+      opened.opening = endpoint.open().then(() => {
+        opened.opening = undefined
+      })
+      shared = opened
       endpoints.set(key, shared)
     }
     shared.parts++

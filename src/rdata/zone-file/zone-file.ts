@@ -44,6 +44,7 @@ const PROGRESS_MS = 1000
 const NEWLINE = 0x0a
 const DOLLAR = 0x24
 const NO_OCTETS = new Uint8Array(0)
+const originInHand = new Uint8Array(256)
 
 export interface ZoneFileProgress {
   /** Octets read, and octets there are, in all files opened so far. */
@@ -142,7 +143,11 @@ export async function* readZoneText(
 
 /** Whether `scanZoneText` can read the text: nothing in it makes more of it than there is. */
 export function isPlainZoneText(text: Buffer): boolean {
-  return !/\$[ig]/i.test(text.toString('latin1'))
+  for (let at = text.indexOf(DOLLAR); at >= 0; at = text.indexOf(DOLLAR, at + 1)) {
+    const letter = text[at + 1]! | 0x20
+    if (letter === 0x69 || letter === 0x67) return false
+  }
+  return true
 }
 
 /**
@@ -410,7 +415,7 @@ class ZoneFileReader {
     const tokens = this.#tokens
     const index = tokens.take('an origin')
     if (tokens.is(index, 0x40)) return records.origin!
-    const out = new Uint8Array(256)
+    const out = originInHand
     const size = scanName(tokens.source, tokens.starts[index]!, tokens.ends[index]!, out, 0, records.origin)
     if (size < 0) throw tokens.error(index, `is not an origin: ${nameProblem(size)}`, '$ORIGIN example.org.')
     return out.slice(0, size)

@@ -6,7 +6,7 @@
  * A zone is never held in memory as objects: what is kept is the owner being read. Where an RRset's records lie apart in
  * the file, the store tells so, and its owner's RRsets are collected in a second reading.
  */
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readFile, readSync, stat } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFile, readSync, type Stats, stat } from 'node:fs'
 import { promisify } from 'node:util'
 import type { RecordSlice } from '../../rdata/text/record-slice.ts'
 import {
@@ -67,48 +67,77 @@ export class ZoneLoadError extends Error {
   readonly code = 'SHOAL_ZONE_LOAD'
 }
 
-/** Reads `path` and publishes it as the zone. Rejects, with nothing changed, when it can't be read whole. */
-export async function loadZone(path: string, zone: ZoneHandle, options: LoadOptions = {}): Promise<Loaded> {
-  const { onProgress, onWarning } = options
-  const { apex } = zone
+/**
+ * Reads `path` and publishes it as the zone. Throws or rejects, with nothing changed, when it can't be read whole. A promise only
+ * where reading or publishing has to wait.
+ */
+export function loadZone(path: string, zone: ZoneHandle, options: LoadOptions = {}): Loaded | Promise<Loaded> {
   const now = options.blocking === true ? readSmallNow(path) : undefined
-  const before = now?.stamp ?? (await stampOf([path]))
-  const text = now?.text ?? (isReadWhole(before.size) ? await readSmall(path, before.size) : undefined)
+  if (now !== undefined && isPlainZoneText(now.text)) return loadPlain(path, now.text, now.stamp, zone, options)
+  return loadSlowly(path, zone, options)
+}
+
+/** A small file that was read whole, and names no others. */
+function loadPlain(
+  path: string,
+  text: Buffer,
+  stamp: FileStamp,
+  zone: ZoneHandle,
+  options: LoadOptions,
+): Loaded | Promise<Loaded> {
+  const { onWarning } = options
   const builder = new ZoneBuilder(zone, path)
-  let paths = before.paths
   try {
-    if (text !== undefined && isPlainZoneText(text)) {
-      scanZoneText(text, { zone: apex, file: path, onWarning }, (slice) => builder.add(slice))
-    } else {
-      const files = text === undefined ? [] : [path]
-      // An included file makes paths known only as it is read, so changes in between are found out by the second stamp.
-      const onFile = (file: string): void => {
-        if (files.length < FILES_WATCHED_MAX && !files.includes(file)) files.push(file)
-      }
-      paths = files
-      const signal = options.signal?.()
-      const reading = { zone: apex, onFile, onProgress, onWarning, signal }
-      const whole = text === undefined ? undefined : Buffer.from(text)
-      for await (const slice of slicesOf(path, whole, reading)) {
-        if (!builder.add(slice)) await builder.drained()
-        // The files it includes are not all known, and needn't be: they change with the serial or not at all.
-        if (options.unlessSerial !== undefined && builder.serial === options.unlessSerial) break
-      }
+    scanZoneText(text, { zone: zone.apex, file: path, onWarning }, (slice) => builder.add(slice))
+    if (builder.serial !== undefined && builder.serial === options.unlessSerial) return unchanged(builder, stamp)
+    const goesOn = builder.flush()
+    const loaded: Loaded = { outcome: 'loaded', serial: serialOf(builder, path, zone), stamp }
+    const scattered = goesOn ? builder.scattered() : undefined
+    if (scattered === undefined || scattered instanceof Promise || scattered.size > 0)
+      return commitLater(builder, path, loaded, options)
+    options.onRead?.()
+    return builder.commit()?.then(() => loaded) ?? loaded
+  } catch (error) {
+    builder.abort()
+    throw error
+  }
+}
+
+async function commitLater(builder: ZoneBuilder, path: string, loaded: Loaded, options: LoadOptions): Promise<Loaded> {
+  try {
+    await builder.drained()
+    await putScattered(builder, path, loaded.stamp.size, options)
+    options.onRead?.()
+    await builder.commit()
+    return loaded
+  } catch (error) {
+    builder.abort()
+    throw error
+  }
+}
+
+async function loadSlowly(path: string, zone: ZoneHandle, options: LoadOptions): Promise<Loaded> {
+  const before = await stampOf([path])
+  const text = isReadWhole(before.size) ? await readSmall(path, before.size) : undefined
+  if (text !== undefined && isPlainZoneText(text)) return loadPlain(path, text, before, zone, options)
+  const { onProgress, onWarning } = options
+  const builder = new ZoneBuilder(zone, path)
+  try {
+    const paths = text === undefined ? [] : [path]
+    // An included file makes paths known only as it is read, so changes in between are found out by the second stamp.
+    const onFile = (file: string): void => {
+      if (paths.length < FILES_WATCHED_MAX && !paths.includes(file)) paths.push(file)
     }
-    const { serial } = builder
-    if (serial !== undefined && serial === options.unlessSerial) {
-      builder.abort()
-      return { outcome: 'unchanged', serial, stamp: before }
+    const signal = options.signal?.()
+    for await (const slice of slicesOf(path, text, { zone: zone.apex, onFile, onProgress, onWarning, signal })) {
+      if (!builder.add(slice)) await builder.drained()
+      // The files it includes are not all known, and needn't be: they change with the serial or not at all.
+      if (options.unlessSerial !== undefined && builder.serial === options.unlessSerial)
+        return unchanged(builder, before)
     }
     if (!builder.flush()) await builder.drained()
-    if (serial === undefined) throw new ZoneLoadError(`file "${path}" has no SOA record for origin ${apex}`)
-    const scattered = await builder.scattered()
-    if (scattered.size > 0) {
-      const again = text === undefined ? undefined : await readSmall(path, before.size)
-      for await (const slice of slicesOf(path, again, { zone: apex, signal: options.signal?.() }))
-        builder.collect(slice, scattered)
-      await builder.putCollected()
-    }
+    const serial = serialOf(builder, path, zone)
+    await putScattered(builder, path, text === undefined ? undefined : before.size, options)
     let stamp: FileStamp = before
     // What was read whole, and is as long as it was, was read at once.
     if (paths.length > 1 || text === undefined) {
@@ -122,6 +151,31 @@ export async function loadZone(path: string, zone: ZoneHandle, options: LoadOpti
     builder.abort()
     throw error
   }
+}
+
+function unchanged(builder: ZoneBuilder, stamp: FileStamp): Loaded {
+  builder.abort()
+  return { outcome: 'unchanged', serial: builder.serial!, stamp }
+}
+
+function serialOf({ serial }: ZoneBuilder, path: string, { apex }: ZoneHandle): number {
+  if (serial === undefined) throw new ZoneLoadError(`file "${path}" has no SOA record for origin ${apex}`)
+  return serial
+}
+
+/** Where records of an RRset lie apart the file is read a second time. `size`: of one that is read whole. */
+async function putScattered(
+  builder: ZoneBuilder,
+  path: string,
+  size: number | undefined,
+  { signal }: LoadOptions,
+): Promise<void> {
+  const scattered = await builder.scattered()
+  if (scattered.size === 0) return
+  const again = size === undefined ? undefined : await readSmall(path, size)
+  for await (const slice of slicesOf(path, again, { zone: builder.apex, signal: signal?.() }))
+    builder.collect(slice, scattered)
+  await builder.putCollected()
 }
 
 /** Whether the files are others than they were. A file that is gone counts as changed. */
@@ -157,8 +211,8 @@ function readSmallNow(path: string): { readonly text: Buffer; readonly stamp: Fi
   let file: number | undefined
   try {
     file = openSync(path, OPEN_NOW)
-    const stats = fstatSync(file, { bigint: true })
-    const size = Number(stats.size)
+    const stats = fstatSync(file)
+    const { size } = stats
     if (!stats.isFile() || !isReadWhole(size) || readSync(file, smallText) !== size) return undefined
     return { text: smallText.subarray(0, size), stamp: { paths: [path], text: stampText(stats), size } }
   } catch {
@@ -174,18 +228,19 @@ function changedMeanwhile(path: string): ZoneLoadError {
 
 async function stampOf(paths: readonly string[]): Promise<FileStamp> {
   const parts: string[] = []
-  let first = 0n
+  let first = 0
   for (const path of paths) {
-    const stats = await statOf(path, { bigint: true })
+    const stats = await statOf(path)
     if (parts.length === 0) first = stats.size
     parts.push(stampText(stats))
   }
-  return { paths: [...paths], text: parts.join(), size: Number(first) }
+  return { paths: [...paths], text: parts.join(), size: first }
 }
 
-function stampText({ mtimeNs, size, ino }: BigIntStats): string {
+/** The time is exact to half a microsecond, file systems' clocks to some milliseconds. */
+function stampText({ mtimeMs, size, ino }: Stats): string {
   // One string: a template would keep its parts.
-  return [mtimeNs, size, ino].join(' ')
+  return [mtimeMs, size, ino].join(' ')
 }
 
 /** What a builder works with; one that is done leaves it to the next. */
@@ -200,6 +255,7 @@ const SPARE_SCRATCH_MAX = 4
 /** Gathers records into RRsets and hands them to a transaction. */
 class ZoneBuilder {
   serial: number | undefined
+  readonly apex: string
   readonly #apex: Uint8Array
   readonly #path: string
   readonly #transaction: ZoneTransaction
@@ -210,6 +266,7 @@ class ZoneBuilder {
   #isOver = false
 
   constructor(zone: ZoneHandle, path: string) {
+    this.apex = zone.apex
     this.#apex = textToName(zone.apex)
     this.#path = path
     this.#transaction = zone.replace()
@@ -240,7 +297,7 @@ class ZoneBuilder {
   }
 
   /** Owners (octets as latin1) with an RRset that was put in more than one part. */
-  scattered(): Promise<ReadonlySet<string>> {
+  scattered(): ReadonlySet<string> | Promise<ReadonlySet<string>> {
     return this.#transaction.repeated()
   }
 
@@ -269,7 +326,7 @@ class ZoneBuilder {
     this.#collected = undefined
   }
 
-  commit(): Promise<void> {
+  commit(): void | Promise<void> {
     this.#end()
     return this.#transaction.commit()
   }

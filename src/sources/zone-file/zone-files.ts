@@ -9,22 +9,8 @@ import { printGoDuration } from '../../corefile/go-duration.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { ZoneFileProgress } from '../../rdata/zone-file/zone-file.ts'
 import type { ZonePublisher } from '../../zone/zone-change.ts'
-import { type FileStamp, hasChanged, loadZone } from './load-zone.ts'
-
-/** Files looked at and read at once, by all plugins of the process together: one that is read takes half a megabyte meanwhile. */
-const AT_ONCE = 4
-/** Zones that were read and wait until every process serves them, a few milliseconds: a small one's records are kept meanwhile. */
-const COMMITTING_MAX = 512
-/** How long small files are read one after another before others have the thread. */
-const SLICE_MS = 3
-let working = 0
-let committing = 0
-let whenCommitted: (() => void)[] = []
-/** When others had the thread last. */
-let turnedAtMs = 0
-/** What waits for a turn, from `firstWaiting` on: to take the first out of thousands means to move all others. */
-let waiting: (Turn | undefined)[] = []
-let firstWaiting = 0
+import { type FileStamp, hasChanged, type Loaded, loadZone } from './load-zone.ts'
+import { takeTurn } from './turns.ts'
 
 export interface ZoneFileSetting {
   readonly apex: string
@@ -88,18 +74,24 @@ export class ZoneFiles {
   }
 
   /**
-   * Loads the zone for the first time. What can't be loaded is unavailable until a later look finds it well. `onRead`: the file is
-   * done with, the zone may not be served yet.
+   * Loads the zone for the first time, in its turn: at once, if it can be. What can't be loaded is unavailable until a later look
+   * finds it well.
    */
-  async add(setting: ZoneFileSetting, onRead?: () => void): Promise<Look> {
+  add(setting: ZoneFileSetting): Look | Promise<Look> {
     const zone: KeptZone = { setting, serial: undefined, stamp: undefined, problem: undefined, loading: undefined }
     this.#zones.set(setting.apex, zone)
-    const look = await this.#load(zone, onRead)
-    if (look.outcome === 'missing' || look.outcome === 'bad') {
-      zone.problem = look.error.message
-      await this.#publisher.zone(setting.apex).unavailable()
-    }
-    return look
+    const look = takeTurn((onRead) => this.#load(zone, onRead))
+    if (look instanceof Promise) return look.then((found) => this.#noteFirst(zone, found))
+    return this.#noteFirst(zone, look)
+  }
+
+  #noteFirst(zone: KeptZone, look: Look): Look | Promise<Look> {
+    if (look.outcome !== 'missing' && look.outcome !== 'bad') return look
+    zone.problem = look.error.message
+    return this.#publisher
+      .zone(zone.setting.apex)
+      .unavailable()
+      .then(() => look)
   }
 
   /** The zone's data comes from another file from now on; the next look reads it. */
@@ -120,25 +112,36 @@ export class ZoneFiles {
 
   /** Looks at these zones (all when none are named), a few at a time. Never rejects. */
   async refresh(apexes: Iterable<string> = this.apexes): Promise<void> {
-    await inTurn(apexes, async (apex, onRead) => {
-      const zone = this.#zones.get(apex)
-      if (zone === undefined || zone.loading !== undefined || this.#isStopped) return
-      let ended: (() => void) | undefined
-      zone.loading = new Promise<void>((resolve) => {
-        ended = resolve
-      })
-      try {
-        await this.#look(zone, onRead)
-      } finally {
-        zone.loading = undefined
-        ended?.()
-      }
-    })
+    await Promise.all(Array.from(apexes, (apex) => takeTurn((onRead) => this.#refreshOne(apex, onRead))))
   }
 
-  /** Loads several zones for the first time; `each` gets what became of every one, as they come. */
-  addAll<S extends ZoneFileSetting>(settings: readonly S[], each: (setting: S, look: Look) => void): Promise<unknown> {
-    return inTurn(settings, async (setting, onRead) => each(setting, await this.add(setting, onRead)))
+  async #refreshOne(apex: string, onRead: () => void): Promise<void> {
+    const zone = this.#zones.get(apex)
+    if (zone === undefined || zone.loading !== undefined || this.#isStopped) return
+    let ended: (() => void) | undefined
+    zone.loading = new Promise<void>((resolve) => {
+      ended = resolve
+    })
+    try {
+      await this.#look(zone, onRead)
+    } finally {
+      zone.loading = undefined
+      ended?.()
+    }
+  }
+
+  /** Loads several zones for the first time; `each` gets what became of every one, as they come. Nothing when all are there at once. */
+  addAll<S extends ZoneFileSetting>(
+    settings: readonly S[],
+    each: (setting: S, look: Look) => void,
+  ): undefined | Promise<unknown> {
+    const loading: Promise<void>[] = []
+    for (const setting of settings) {
+      const look = this.add(setting)
+      if (look instanceof Promise) loading.push(look.then((found) => each(setting, found)))
+      else each(setting, look)
+    }
+    return loading.length === 0 ? undefined : Promise.all(loading)
   }
 
   /** Ends what is being read. What is served stays; the server removes it with the plugin. */
@@ -172,29 +175,44 @@ export class ZoneFiles {
     }
   }
 
-  async #load(zone: KeptZone, onRead: (() => void) | undefined): Promise<Look> {
+  #load(zone: KeptZone, onRead: () => void): Look | Promise<Look> {
     const { apex, path, byMtime } = zone.setting
-    this.#readings++
+    if (this.#isStopped) return failed(zone, new Error('stopped'))
+    let loading: Loaded | Promise<Loaded>
     try {
-      if (this.#isStopped) throw new Error('stopped')
-      const loaded = await loadZone(path, this.#publisher.zone(apex), {
+      loading = loadZone(path, this.#publisher.zone(apex), {
         unlessSerial: byMtime ? undefined : zone.serial,
         onProgress: (progress) => this.#log.info(progressText(apex, progress)),
         signal: () => this.#signal(),
         blocking: !this.#server.isServing,
         onRead,
       })
-      zone.stamp = loaded.stamp
-      zone.serial = loaded.serial
-      return loaded.outcome === 'loaded' ? { outcome: 'loaded', serial: loaded.serial } : { outcome: 'unchanged' }
     } catch (error) {
-      // A file that is wrong now is looked at again, whether it changed or not.
-      zone.stamp = undefined
-      return fileProblem(error as NodeJS.ErrnoException)
-    } finally {
-      if (--this.#readings === 0) this.#reading = undefined
+      return failed(zone, error)
     }
+    if (!(loading instanceof Promise)) return loaded(zone, loading)
+    this.#readings++
+    return loading
+      .then(
+        (done) => loaded(zone, done),
+        (error: unknown) => failed(zone, error),
+      )
+      .finally(() => {
+        if (--this.#readings === 0) this.#reading = undefined
+      })
   }
+}
+
+function loaded(zone: KeptZone, { outcome, serial, stamp }: Loaded): Look {
+  zone.stamp = stamp
+  zone.serial = serial
+  return outcome === 'loaded' ? { outcome, serial } : { outcome }
+}
+
+/** A file that is wrong now is looked at again, whether it changed or not. */
+function failed(zone: KeptZone, error: unknown): Look {
+  zone.stamp = undefined
+  return fileProblem(error as NodeJS.ErrnoException)
 }
 
 /** System errors in Go's words; everything else is about what the file says. */
@@ -213,64 +231,4 @@ function fileProblem(error: NodeJS.ErrnoException): Look {
 function progressText(apex: string, { octets, octetsTotal, records, elapsedMs }: ZoneFileProgress): string {
   const percent = octetsTotal === 0 ? 0 : Math.floor((100 * octets) / octetsTotal)
   return `Loading zone "${apex}": ${percent}%, ${records} records after ${printGoDuration(Math.round(elapsedMs / 100) * 100)}`
-}
-
-/** Does the work for each, AT_ONCE of them at a time in the whole process. The next one's turn comes when `onRead` is called, or the work is done. */
-function inTurn<T>(items: Iterable<T>, work: (item: T, onRead: () => void) => Promise<void>): Promise<unknown> {
-  return Promise.all(Array.from(items, (item) => turnOf((onRead) => work(item, onRead))))
-}
-
-interface Turn {
-  readonly work: (onRead: () => void) => Promise<void>
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
-function turnOf(work: Turn['work']): Promise<void> {
-  return new Promise((resolve, reject) => {
-    waiting.push({ work, resolve, reject })
-    if (working < AT_ONCE) void takeTurns()
-  })
-}
-
-/** Resolves when the next one's turn comes. */
-function begin({ work, resolve, reject }: Turn): Promise<void> {
-  return new Promise((endTurn) => {
-    committing++
-    const end = (): void => {
-      endTurn()
-      committing--
-      if (whenCommitted.length === 0) return
-      for (const wake of whenCommitted) wake()
-      whenCommitted = []
-    }
-    work(endTurn).then(
-      () => {
-        end()
-        resolve()
-      },
-      (error: unknown) => {
-        end()
-        reject(error)
-      },
-    )
-  })
-}
-
-/** One of AT_ONCE that do what waits, one after another. */
-async function takeTurns(): Promise<void> {
-  working++
-  while (firstWaiting < waiting.length) {
-    const turn = waiting[firstWaiting]!
-    waiting[firstWaiting++] = undefined
-    await begin(turn)
-    while (committing >= COMMITTING_MAX) await new Promise<void>((resolve) => whenCommitted.push(resolve))
-    if (performance.now() - turnedAtMs >= SLICE_MS) {
-      await new Promise(setImmediate)
-      turnedAtMs = performance.now()
-    }
-  }
-  waiting = []
-  firstWaiting = 0
-  working--
 }
