@@ -35,8 +35,8 @@ import { writeReply } from './write-reply.ts'
 /** Requests taken before the thread's own event loop (upstream sockets, timers) gets its turn. */
 const REQUESTS_PER_TURN = 64
 
-/** About half of the event loop's share when both want a core. */
-const POOL_NICENESS = 3
+/** A ninth of the event loop's share when both want a core: docs/decisions/0017. */
+const POOL_NICENESS = 10
 
 let isWaking = false
 let hasServed = false

@@ -6,8 +6,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { constants, getPriority, setPriority } from 'node:os'
 
-/** A third of the event loop's share when both want a core: docs/decisions/0017. */
-export const HELPER_NICENESS = 5
+/** A ninth of the event loop's share when both want a core: docs/decisions/0017. */
+export const HELPER_NICENESS = 10
 const TASKS = '/proc/self/task'
 /** As Node names them. */
 const HELPER = 'node-V8Worker'
