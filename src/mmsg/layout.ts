@@ -88,7 +88,6 @@ export const SO_REUSEPORT = 15
 /** Above net.core.wmem_max and rmem_max; takes CAP_NET_ADMIN. */
 export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
-export const SO_ATTACH_REUSEPORT_CBPF = 51
 /** Nine uint32 counters of the socket; the last one is the datagrams dropped for want of room. Linux 4.12. */
 export const SO_MEMINFO = 55
 export const MEMINFO_SIZE = 36
