@@ -35,7 +35,7 @@ function shareOf({ flows, rate, window, ...job }: Job, i: number, count: number)
 }
 
 /** What several processes found at the same time. */
-export function sum(all: readonly Told[]): JobResult {
+function sum(all: readonly Told[]): JobResult {
   const total = (figure: (told: Told) => number) => all.reduce((so, told) => so + figure(told), 0)
   const histogram = decodeFromCompressedBase64(all[0]!.histogram)
   for (const told of all.slice(1)) histogram.add(decodeFromCompressedBase64(told.histogram))

@@ -44,15 +44,6 @@ export interface Remark {
   readonly problem: string
 }
 
-export interface ParsedCorefile {
-  readonly blocks: readonly ParsedBlock[]
-  /** In the order they were met. */
-  readonly errors: readonly CorefileError[]
-  readonly warnings: readonly Remark[]
-  /** Absolute paths of imported files, in order, without repeats. */
-  readonly imported: readonly string[]
-}
-
 export interface ParseOptions {
   /** Name for messages; imports are relative to its folder. */
   readonly file: string
@@ -63,16 +54,10 @@ export interface ParseOptions {
   readonly judge?: (name: string, at: Position) => CorefileError | undefined
 }
 
-/** Never throws for what the text says. Reads imported files: blocks. Time is linear in the words after imports. */
-export function parseCorefile(text: string, options: ParseOptions): ParsedCorefile {
-  const parser = new CorefileParser(text, options)
-  const blocks: ParsedBlock[] = []
-  for (let block = parser.next(); block !== undefined; block = parser.next()) blocks.push(block)
-  const { errors, warnings, imported } = parser
-  return { blocks, errors, warnings, imported }
-}
-
-/** The same, block by block: of thousands of blocks nobody need hold all words at once. */
+/**
+ * Gives block by block: of thousands of blocks nobody need hold all words at once. Never throws for what the text says. Reads imported
+ * files: blocks. Time is linear in the words after imports.
+ */
 export class CorefileParser {
   readonly #reader: TokenReader
   readonly #options: ParseOptions
@@ -102,7 +87,7 @@ export class CorefileParser {
     return undefined
   }
 
-  /** So far. */
+  /** So far, in the order they were met. */
   get errors(): readonly CorefileError[] {
     return this.#errors
   }
@@ -111,6 +96,7 @@ export class CorefileParser {
     return this.#warnings
   }
 
+  /** Absolute paths of imported files, in order, without repeats. */
   get imported(): readonly string[] {
     const { workingFolder = '.' } = this.#options
     return [...this.#files.keys()].map((file) => resolve(workingFolder, file))

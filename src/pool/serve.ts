@@ -4,7 +4,6 @@
  * once in one thread: a chain that waits for an upstream holds nothing but its slot.
  */
 import { flushCompileCache } from 'node:module'
-import { constants, getPriority, setPriority } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CacheSet } from '../cache/cache-set.ts'
 import { type ClientAddress, Query } from '../chain/query.ts'
@@ -23,6 +22,7 @@ import {
   Slots,
 } from '../messages/slots.ts'
 import { loadLibc } from '../mmsg/libc.ts'
+import { standBehind } from '../niceness.ts'
 import { setDebug } from '../observe/log.ts'
 import { Registry } from '../observe/prom-client.ts'
 import { addressText } from '../wire/address.ts'
@@ -34,9 +34,6 @@ import { writeReply } from './write-reply.ts'
 
 /** Requests taken before the thread's own event loop (upstream sockets, timers) gets its turn. */
 const REQUESTS_PER_TURN = 64
-
-/** A ninth of the event loop's share when both want a core: docs/decisions/0017. */
-const POOL_NICENESS = 10
 
 let isWaking = false
 let hasServed = false
@@ -99,12 +96,11 @@ export default async function serve(task: ServeTask): Promise<void> {
 
 /**
  * Where threads share cores, the event loop goes first: it has the answers that are quick, and what waits for it is lost
- * when its sockets overflow. On Linux the call is for this thread alone; elsewhere it would be for the process.
+ * when its sockets overflow.
  */
 function yieldToEventLoop(): void {
-  if (process.platform !== 'linux') return
   try {
-    setPriority(Math.min(getPriority() + POOL_NICENESS, constants.priority.PRIORITY_LOW))
+    standBehind(0)
   } catch {
     // Not allowed here: all threads are equal.
   }

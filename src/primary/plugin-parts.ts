@@ -4,7 +4,6 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
-
 import type { Plugin, PrimaryContext, PrimaryPart, ServerControl } from '../chain/plugin.ts'
 import { CorefileError } from '../corefile/corefile-error.ts'
 import type { BlockConfig, PluginConfig, ServerConfig } from '../corefile/server-config.ts'

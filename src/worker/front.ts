@@ -214,15 +214,17 @@ class Front implements Engine, HandOffOwner {
     this.#ways = this.#metrics.ways
     this.#dnsMetrics = dnsMetrics(registry)
     this.#view = { caches, plans, inFlight: () => this.#handOff.inFlight }
-    const debug = config.blocks.some((block) => block.debug)
-    const data = () => ({
-      config: { ...config, blocks: config.blocks.map((block) => (plans.isLate(block.id) ? undefined : block)) },
+    const data = {
+      config: () => ({
+        ...config,
+        blocks: config.blocks.map((block) => (plans.isLate(block.id) ? undefined : block)),
+      }),
       store: store.region,
       cacheThreadBase: 1 + (config.generation % 2) * CACHE_THREADS,
       hashSeed: HASH_SEED,
       ffi: options.ffi,
-      debug: debugEnabled() || debug,
-    })
+      debug: debugEnabled() || config.blocks.some(({ debug }) => debug),
+    }
     this.#handOff = new HandOff(threads, data, this)
     this.#slots = this.#handOff.slots
     this.#purposes = new Uint8Array(this.#slots.count)

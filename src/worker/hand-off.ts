@@ -30,7 +30,7 @@ import {
   Slots,
 } from '../messages/slots.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { PoolData, ServeTask } from '../pool/pool-data.ts'
+import type { PoolConfig, PoolData, ServeTask } from '../pool/pool-data.ts'
 import { OPCODE_QUERY, type ParsedQuery } from '../wire/parsed-query.ts'
 import type { StartThreads } from './pool-threads.ts'
 import type { ReplyPort } from './query-handler.ts'
@@ -89,12 +89,15 @@ const WAITING = 2
 /** Answered SERVFAIL for being late; the thread still owns its bytes. */
 const ABANDONED = 3
 
+/** What threads get. The configuration is asked for when one starts. */
+type TaskData = Omit<PoolData, 'slots' | 'config'> & { config(): PoolConfig }
+
 export class HandOff {
   readonly slots: Slots
   /** Undefined until it is opened. */
   #pool: Piscina | undefined
   #opened: Promise<void> | undefined
-  readonly #data: () => Omit<PoolData, 'slots'>
+  readonly #data: TaskData
   readonly #owner: HandOffOwner
   readonly #free: Int32Array
   #freeCount: number
@@ -127,8 +130,7 @@ export class HandOff {
   #closing = false
   #closed = false
 
-  /** `data`: asked for when a thread starts. */
-  constructor(threadCount: number, data: () => Omit<PoolData, 'slots'>, owner: HandOffOwner) {
+  constructor(threadCount: number, data: TaskData, owner: HandOffOwner) {
     const slots = Slots.create(threadCount)
     this.slots = slots
     this.#data = data
@@ -176,13 +178,7 @@ export class HandOff {
       for (const first of this.#serving) first.catch(reject)
     })
     const ready = (async () => {
-      for (
-        let wait = slots.waitAnnounced(slots.threads);
-        wait !== undefined;
-        wait = slots.waitAnnounced(slots.threads)
-      ) {
-        await wait
-      }
+      while (slots.announced < slots.threads) await slots.waitAnnounced(slots.threads)
     })()
     await Promise.race([ready, failed])
     for (const [thread, first] of this.#serving.entries())
@@ -334,14 +330,18 @@ export class HandOff {
   }
 
   async #openEvent(): Promise<void> {
-    if (!this.#data().ffi) return
+    if (!this.#data.ffi) return
     this.#event = await openReplyEvent(() => this.#onEvent())
     if (this.#event !== undefined) this.slots.useEvent(this.#event.fd)
   }
 
   #serve(pool: Piscina, thread: number): Promise<void> {
     const channel = this.#owner.openChannel(thread)
-    const task: ServeTask = { thread, data: { ...this.#data(), slots: this.slots.region }, channel }
+    const task: ServeTask = {
+      thread,
+      data: { ...this.#data, config: this.#data.config(), slots: this.slots.region },
+      channel,
+    }
     // piscina's types mistake the list for the options of postMessage's newer form.
     const options = { transferList: [channel] } as unknown as NonNullable<Parameters<Piscina['run']>[1]>
     return pool.run(task, options) as Promise<void>

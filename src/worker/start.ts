@@ -20,7 +20,7 @@ import { Registry } from '../observe/prom-client.ts'
 import type { ZoneStore } from '../zone/zone-store.ts'
 import type { CreateEngine, Engine } from './engine.ts'
 import { FaultLog, GuardedHandler } from './guarded-handler.ts'
-import { yieldToEventLoop } from './helper-threads.ts'
+import { putHelpersBehind } from './helper-threads.ts'
 import { type ListenerChange, Listeners } from './listeners.ts'
 import { chooseUdpTransport } from './udp-choice.ts'
 import type { UdpTransport } from './udp-transport.ts'
@@ -44,7 +44,7 @@ export interface WorkerParts {
 
 /** Starts to listen to the primary. What happens then is the primary's doing. */
 export function startWorker(parts: WorkerParts): void {
-  yieldToEventLoop()
+  putHelpersBehind()
   new Worker(parts)
 }
 

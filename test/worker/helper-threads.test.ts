@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import test from 'node:test'
-import { HELPER_NICENESS, yieldToEventLoop } from '../../src/worker/helper-threads.ts'
+import { NICENESS_BEHIND } from '../../src/niceness.ts'
+import { putHelpersBehind } from '../../src/worker/helper-threads.ts'
 
 const helpers = (): number[] =>
   readdirSync('/proc/self/task')
@@ -14,10 +15,10 @@ test("V8's own threads stand behind the event loop, whatever its niceness", { sk
   const ids = helpers()
   if (ids.length === 0) return t.skip('this Node does not name its threads')
   const own = getPriority()
-  yieldToEventLoop()
+  putHelpersBehind()
   assert.deepEqual(
     ids.map((id) => getPriority(id)),
-    ids.map(() => Math.min(own + HELPER_NICENESS, 19)),
+    ids.map(() => Math.min(own + NICENESS_BEHIND, 19)),
   )
   assert.equal(getPriority(), own)
 })

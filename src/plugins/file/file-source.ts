@@ -37,12 +37,8 @@ export class FileSource implements PrimaryPart {
       this.#files.stop()
       throw new Error(`plugin/file: ${this.#failure.message}`)
     }
-    const { zones } = this.#options
-    for (const zone of zones) {
-      const { reloadMs } = zone
-      // Once for those that have it in common.
-      if (reloadMs > 0 && zones.find((each) => each.reloadMs === reloadMs) === zone)
-        this.#timers.push(every(reloadMs, () => void this.#refresh(reloadMs)))
+    for (const reloadMs of new Set(this.#options.zones.map((zone) => zone.reloadMs))) {
+      if (reloadMs > 0) this.#timers.push(every(reloadMs, () => void this.#refresh(reloadMs)))
     }
   }
 

@@ -1,6 +1,7 @@
 /** Numbers of fixed size, in network order, and numbers that have names. */
 import { MALFORMED } from '../../wire/name.ts'
 import type { OctetWriter } from '../../wire/octet-writer.ts'
+import { RCODE_NAMES } from '../../wire/rcode-names.ts'
 import { type Field, NOT_A_NAME } from '../field.ts'
 import { scanPeriod } from '../text/period.ts'
 import type { TokenList } from '../text/token-list.ts'
@@ -164,22 +165,9 @@ export const certificateType = (key: string): Field =>
 export const dsyncScheme = (key: string): Field => named(key, 1, [[1, 'NOTIFY']], true)
 
 /** RCODE of a TSIG or TKEY. RFC 8945 section 3. */
-export const tsigError = (key: string): Field =>
-  named(
-    key,
-    2,
-    [
-      [0, 'NOERROR'],
-      [16, 'BADSIG'],
-      [17, 'BADKEY'],
-      [18, 'BADTIME'],
-      [19, 'BADMODE'],
-      [20, 'BADNAME'],
-      [21, 'BADALG'],
-      [22, 'BADTRUNC'],
-    ],
-    true,
-  )
+export const tsigError = (key: string): Field => named(key, 2, TSIG_ERRORS, true)
+
+const TSIG_ERRORS = [0, 16, 17, 18, 19, 20, 21, 22].map((code) => [code, RCODE_NAMES.get(code)!] as const)
 
 /** A moment of a signature: seconds since 1970 in 32 bits that wrap (RFC 1982); text YYYYMMDDHHmmSS or seconds. RFC 4034 section 3.2. */
 export function moment(key: string): Field {
